@@ -1,0 +1,1 @@
+"""One machine: the local providers, the LiveKit server, and `callpool up`."""
