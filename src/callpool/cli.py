@@ -1,5 +1,5 @@
-"""The commands. Each one reads the settings, hands over to the module that does the work, and turns what went wrong
-into one line: exit 0 done, 1 failed, 2 wrong usage or configuration."""
+"""The commands. Each one reads the settings, hands over to the module that does the work, and turns what
+went wrong into one line: exit 0 done, 1 failed, 2 wrong usage or configuration."""
 
 from __future__ import annotations
 
