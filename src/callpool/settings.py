@@ -76,8 +76,18 @@ def agent_name(value: str) -> str | None:
 
 
 def store_url(value: str) -> str | None:
-    good = value.startswith(("sqlite:///", "sqlite+aiosqlite:///", "postgresql://", "postgresql+asyncpg://"))
+    good: object = re.match(r"sqlite(\+aiosqlite)?:///(?!$|\?|:memory:)|postgresql(\+asyncpg)?://.", value)
+    try:
+        good = good and (urlsplit(value).port or 1) > 0
+    except ValueError:
+        good = False
     return None if good else "sqlite:///PATH or postgresql://USER@HOST/DATABASE"
+
+
+def hide_passwords(text: str) -> str:
+    """Give `text` with the passwords in its URLs replaced by `***`."""
+    text = re.sub(r"(?<=://)([^/@:\s]*):[^/\s]*@", r"\1:***@", text)
+    return re.sub(r"(?i)([?&]password=)[^&\s]*", r"\1***", text)
 
 
 def setting(env: str, doc: str, default: Any = dataclasses.MISSING, check: Check | None = None) -> Any:
@@ -148,6 +158,7 @@ class Worker:
     )
     host: str = setting("CALLPOOL_WORKER_HOST", "The address its health page listens on.", "127.0.0.1")
     port: int = setting("CALLPOOL_WORKER_PORT", "The port of its health page.", 8081, is_port)
+    capacity: int = setting("CALLPOOL_CAPACITY", "Calls that it serves at the same time.", 8, at_least(1))
     warm_processes: int = setting(
         "CALLPOOL_WARM_PROCESSES", "Job processes kept ready, each about 60 MB (PSS).", 2, at_least(0)
     )
@@ -265,7 +276,10 @@ class Settings:
         """The SQLAlchemy URL of the store, with the asynchronous driver and an absolute path."""
         if not self.store.url:
             return f"sqlite+aiosqlite:///{self.local.data_dir.resolve() / 'callpool.db'}"
-        return re.sub(r"^(sqlite|postgresql)://", _async_driver, self.store.url)
+        url = re.sub(r"^(sqlite|postgresql)://", _async_driver, self.store.url)
+        return re.sub(
+            r"(?<=^sqlite\+aiosqlite:///)[^/?][^?]*", lambda path: str(Path(path[0]).resolve()), url
+        )
 
     @property
     def caller_livekit_url(self) -> str:
@@ -374,7 +388,7 @@ def _parse(name: str, value: object, kind: Any, entry: dataclasses.Field[Any], e
         raise SettingError(name, value, expected) from None
     check: Check | None = entry.metadata["check"]
     if check is not None and (wrong := check(parsed)) is not None:
-        raise SettingError(name, value, wrong)
+        raise SettingError(name, hide_passwords(value) if isinstance(value, str) else value, wrong)
     return parsed
 
 

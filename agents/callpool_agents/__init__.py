@@ -1,0 +1,1 @@
+"""The agents: one module, one prompt and one rules file each."""

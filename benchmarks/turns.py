@@ -1,0 +1,270 @@
+"""Turn gap, barge-in and first audio: callpool's worker against the SDK's documented starter.
+
+Both workers serve the same LiveKit server and the same fixed-latency providers, and calls alternate between them, so
+that whatever else the machine does strikes both. Gaps count from the caller's last voiced 10 ms.
+
+    python benchmarks/turns.py --calls 10
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import os
+import secrets
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import aiohttp
+import numpy as np
+from livekit import api
+
+from callpool.caller import SyntheticCaller
+from callpool.caller.sound import Samples
+from callpool.local.livekit_server import ensure_server, write_config
+from callpool.local.speaking import Speaking
+
+HERE = Path(__file__).parent
+LATENCY = "stt_final=150,ttft=350,ttfb=90"
+QUESTION = "I would like to know where my order is."
+INTERRUPTION = "Wait, please stop for a moment, I have another question for you."
+PAUSED = ("My number is", "one two three four five.")
+PAUSE_S = 0.8
+SPEAK_INTO_S = 2.0
+"""How long the agent has been speaking when the caller talks over it."""
+QUESTIONS = 2
+RATE_HZ = 48_000
+
+
+@dataclass
+class Measured:
+    """What one worker's callers noticed, seconds."""
+
+    first_audio: list[float] = field(default_factory=list)
+    gap: list[float] = field(default_factory=list)
+    barge_in: list[float] = field(default_factory=list)
+    unanswered: int = 0
+    paused_turns_cut: int = 0
+
+    def summary(self) -> dict[str, float | int | None]:
+        return {
+            "first_audio_p50_s": middle(self.first_audio),
+            "gap_p50_s": middle(self.gap),
+            "gap_p95_s": high(self.gap),
+            "barge_in_p50_s": middle(self.barge_in),
+            "turns": len(self.gap),
+            "unanswered": self.unanswered,
+            "paused_turns_cut": self.paused_turns_cut,
+        }
+
+
+def middle(values: list[float]) -> float | None:
+    return round(statistics.median(values), 3) if values else None
+
+
+def high(values: list[float]) -> float | None:
+    return round(float(np.percentile(values, 95)), 3) if values else None
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A LiveKit server with both workers on it."""
+
+    url: str
+    api_key: str
+    api_secret: str
+
+    def token(self, agent_name: str) -> str:
+        room = f"bench-{secrets.token_hex(6)}"
+        dispatch = api.RoomConfiguration(agents=[api.RoomAgentDispatch(agent_name=agent_name)])
+        return (
+            api.AccessToken(self.api_key, self.api_secret)
+            .with_identity(f"caller-{secrets.token_hex(4)}")
+            .with_grants(api.VideoGrants(room_join=True, room=room))
+            .with_room_config(dispatch)
+            .to_jwt()
+        )
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextlib.contextmanager
+def child(command: list[str], log: Path, env: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, stdout=output, stderr=output, env={**os.environ, **env})
+        try:
+            yield process
+        finally:
+            process.terminate()
+            try:
+                process.wait(15)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+async def until(what: str, ready: Callable[[], bool] | str, timeout_s: float = 60.0) -> None:
+    """Wait for an address to answer 200, or for a condition."""
+    async with aiohttp.ClientSession() as http:
+        deadline = asyncio.get_running_loop().time() + timeout_s
+        while True:
+            with contextlib.suppress(aiohttp.ClientError):
+                if callable(ready):
+                    if ready():
+                        return
+                else:
+                    async with http.get(ready) as response:
+                        if response.status == 200:
+                            return
+            if asyncio.get_running_loop().time() > deadline:
+                raise SystemExit(f"{what} is not ready after {timeout_s:.0f} s")
+            await asyncio.sleep(0.1)
+
+
+@contextlib.asynccontextmanager
+async def stage(folder: Path) -> AsyncIterator[Stage]:
+    """Start everything, and stop it at the end."""
+    http_port, udp_port, providers_port, worker_port = (free_port() for _ in range(4))
+    key, secret = "bench", secrets.token_urlsafe(32)
+    config = write_config(
+        folder / "livekit.yaml", host="127.0.0.1", port=http_port, udp_port=udp_port, api_key=key, api_secret=secret
+    )
+    url, origin = f"ws://127.0.0.1:{http_port}", f"http://127.0.0.1:{providers_port}"
+    env = {
+        "LIVEKIT_URL": url,
+        "LIVEKIT_API_KEY": key,
+        "LIVEKIT_API_SECRET": secret,
+        "STOCK_PROVIDERS": origin,
+        "DEEPGRAM_BASE_URL": origin,
+        "OPENAI_BASE_URL": f"{origin}/v1",
+        "CARTESIA_BASE_URL": origin,
+        "CALLPOOL_STORE_URL": f"sqlite:///{folder / 'bench.db'}",
+        "CALLPOOL_WORKER_PORT": str(worker_port),
+        "CALLPOOL_AGENT_NAME": "callpool",
+    }
+    callpool = [sys.executable, "-m", "callpool"]
+    fixed = ["--latency", LATENCY, "--script", str(HERE / "turns.yaml"), "--port", str(providers_port)]
+    stock = [sys.executable, str(HERE / "stock_starter.py"), "start"]
+    stock_log = folder / "stock.log"
+    with contextlib.ExitStack() as running:
+        running.enter_context(child([str(ensure_server()), "--config", str(config)], folder / "livekit.log", env))
+        running.enter_context(child([*callpool, "providers", *fixed], folder / "providers.log", env))
+        await until("LiveKit", f"http://127.0.0.1:{http_port}")
+        await until("providers", f"{origin}/healthz")
+        running.enter_context(child([*callpool, "worker"], folder / "worker.log", env))
+        running.enter_context(child(stock, stock_log, env))
+        await until("callpool's worker", f"http://127.0.0.1:{worker_port}/readyz")
+        await until("the starter", lambda: "registered worker" in stock_log.read_text())
+        yield Stage(url, key, secret)
+
+
+async def measure(stage: Stage, agent_name: str, speech: dict[str, Samples], measured: Measured) -> None:
+    """One call: greeting, questions, one answer talked over, one sentence with a pause in it."""
+    caller = SyntheticCaller()
+    try:
+        await caller.join(stage.url, stage.token(agent_name))
+        if await caller.wait_for_agent(caller.joined_at) is None:
+            measured.unanswered += 1
+            return
+        assert caller.first_audio_s is not None
+        measured.first_audio.append(caller.first_audio_s)
+        for _ in range(QUESTIONS):
+            spoken = await caller.speak(speech[QUESTION])
+            started = await caller.wait_for_audio(spoken.ended_at, 10)
+            if started is None:
+                measured.unanswered += 1
+                return
+            measured.gap.append(started - spoken.ended_at)
+            await asyncio.sleep(SPEAK_INTO_S)
+            barge_in = await caller.barge_in(speech[INTERRUPTION])
+            if barge_in.silent_after_s is not None:
+                measured.barge_in.append(barge_in.silent_after_s)
+            answer = await caller.wait_for_agent(barge_in.spoken.ended_at)
+            if answer is None:
+                measured.unanswered += 1
+                return
+        await pause(caller, speech, measured)
+    finally:
+        await caller.leave()
+
+
+async def pause(caller: SyntheticCaller, speech: dict[str, Samples], measured: Measured) -> None:
+    """Hesitate in the middle of a sentence: an agent that speaks before its end has cut the turn."""
+    first, second = PAUSED
+    begun = await caller.speak(speech[first])
+    await asyncio.sleep(PAUSE_S)
+    if caller.ear.first_audible(begun.ended_at) is not None:
+        measured.paused_turns_cut += 1
+    await caller.speak(speech[second])
+
+
+def recordings(sentences: list[str]) -> dict[str, Samples]:
+    """Say each sentence once with the local voice: 48 kHz mono."""
+    voice = Speaking.load()
+    return {sentence: voice.samples(sentence, RATE_HZ) for sentence in sentences}
+
+
+async def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--calls", type=int, default=5, help="calls for each worker")
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
+    parser.add_argument("--gate", action="store_true", help="exit 1 when a ratio is above its limit")
+    arguments = parser.parse_args()
+
+    speech = recordings([QUESTION, INTERRUPTION, *PAUSED])
+    measured = {"callpool": Measured(), "stock": Measured()}
+    with tempfile.TemporaryDirectory() as folder:
+        async with stage(Path(folder)) as running:
+            for number in range(arguments.calls + 1):
+                for name, figures in measured.items():
+                    # The first call of each warms caches that no later one finds cold.
+                    await measure(running, name, speech, figures if number else Measured())
+    report(measured, as_json=arguments.json)
+    if arguments.gate and not within_limits(measured):
+        sys.exit(1)
+
+
+def ratios(measured: dict[str, Measured]) -> dict[str, float]:
+    ours, stock = measured["callpool"], measured["stock"]
+    return {
+        name: round(statistics.median(getattr(ours, name)) / statistics.median(getattr(stock, name)), 3)
+        for name in ("gap", "barge_in", "first_audio")
+    }
+
+
+def within_limits(measured: dict[str, Measured]) -> bool:
+    found = ratios(measured)
+    return (
+        found["gap"] <= 0.93
+        and found["barge_in"] <= 0.75
+        and measured["callpool"].paused_turns_cut == 0
+        and measured["callpool"].unanswered == 0
+    )
+
+
+def report(measured: dict[str, Measured], *, as_json: bool) -> None:
+    summaries = {name: figures.summary() for name, figures in measured.items()}
+    if as_json:
+        print(json.dumps({**summaries, "ratios": ratios(measured)}, indent=2))
+        return
+    print(f"{'':24}{'stock':>10}{'callpool':>10}")
+    for key in summaries["stock"]:
+        print(f"{key:24}{summaries['stock'][key]!s:>10}{summaries['callpool'][key]!s:>10}")
+    for name, ratio in ratios(measured).items():
+        print(f"{name + ' ratio':24}{ratio:>20}")
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -1,0 +1,73 @@
+"""`Call`: the typed state of one caller's visit, which crosses hand-offs and may outlive a job."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Literal
+
+from callpool.ending import Ending
+
+CallerKind = Literal["browser", "phone", "synthetic"]
+
+DEFAULT_LANGUAGE = "en"
+
+_CALL_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_LANGUAGE = re.compile(r"[a-z]{2}(-[A-Za-z]{2})?")
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who calls. `identity` is the participant's identity in the room; empty until they joined."""
+
+    kind: CallerKind
+    identity: str = ""
+
+
+@dataclass
+class Call:
+    """What is known about a call so far."""
+
+    call_id: str
+    room: str
+    agent_name: str
+    caller: Caller = Caller("browser")
+    language: str = DEFAULT_LANGUAGE
+    profile: str = "local"
+    stage: str = ""
+    started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    ending: Ending | None = None
+
+    def end(self, ending: Ending) -> None:
+        """Say how the call ends. The first to say so is right: what follows a goodbye is not a hang-up."""
+        if self.ending is None:
+            self.ending = ending
+
+
+def from_dispatch(metadata: str, *, job_id: str, room: str, agent_name: str) -> Call:
+    """The call of a dispatched job.
+
+    `metadata` is the JSON that the web API put into the caller's token; whoever dispatches by other means may
+    send anything, so what cannot be used is passed over. Without a call id the job's id names the call.
+    """
+    try:
+        document = json.loads(metadata)
+    except ValueError:
+        document = None
+    given = document if isinstance(document, dict) else {}
+
+    call_id = given.get("call_id")
+    call = Call(
+        call_id=call_id if isinstance(call_id, str) and _CALL_ID.fullmatch(call_id) else f"c_{job_id}",
+        room=room,
+        agent_name=agent_name,
+    )
+    language = given.get("language")
+    if isinstance(language, str) and _LANGUAGE.fullmatch(language):
+        call.language = language
+    caller = given.get("caller")
+    if isinstance(caller, dict) and caller.get("kind") == "synthetic":
+        call.caller = Caller("synthetic")
+    return call

@@ -1,0 +1,115 @@
+"""The settings as documents: those in force (`callpool config show`), and docs/configuration.md.
+
+`python -m callpool.configuration > docs/configuration.md` writes the reference anew.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import typing
+from pathlib import Path
+
+from callpool import settings as all_settings
+from callpool.secrets import Secret
+from callpool.settings import Settings, fields, hide_passwords
+
+HIDDEN = "***"
+
+INTRODUCTION = """\
+# Configuration
+
+Generated from `src/callpool/settings.py` by `python -m callpool.configuration > docs/configuration.md`.
+
+A setting comes from `callpool.toml` in the working directory (or the file named by `--config`), then from
+the environment, then from a flag of the command; the last one wins. In the file a setting is a name in its
+group:
+
+```toml
+[worker]
+warm_processes = 4
+
+[web]
+port = 9080
+```
+
+The same in the environment is `CALLPOOL_WARM_PROCESSES=4 CALLPOOL_WEB_PORT=9080`. A variable that is empty
+counts as not set. Truth is `true` or `false`; a list is an array in the file, and separated by commas in the
+environment. A value that cannot be used stops a command with exit code 2 and one line that names the setting,
+its value and what would be valid. `callpool config show` prints what is in force and where it comes from.
+
+The value of a secret may be the secret itself, or where it is found: `file:///run/secrets/name` (a file that
+holds nothing else) or `env://NAME`.
+"""
+
+_KINDS = {str: "text", int: "whole number", float: "number", bool: "truth", Path: "path", Secret: "secret"}
+
+
+def show(settings: Settings, as_json: bool) -> str:
+    """Every setting with its variable, its value and whether it was given; secrets stay hidden."""
+    rows = [
+        {
+            "setting": f"{group}.{name}",
+            "variable": entry.metadata["env"],
+            "value": _visible(getattr(getattr(settings, group), name)),
+            "source": "given" if f"{group}.{name}" in settings.given else "default",
+        }
+        for group, name, entry in fields()
+    ]
+    if as_json:
+        return json.dumps({"settings": rows, "unknown_variables": list(settings.unknown)}, indent=2)
+    table = [("SETTING", "VARIABLE", "SOURCE", "VALUE")]
+    table += [(row["setting"], row["variable"], row["source"], _text(row["value"])) for row in rows]
+    widths = [max(len(cell) for cell in column) for column in zip(*table, strict=True)]
+    lines = ["  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)) for row in table]
+    lines += [f"{variable} is not the variable of any setting" for variable in settings.unknown]
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def reference() -> str:
+    """The text of docs/configuration.md."""
+    parts = [INTRODUCTION]
+    groups = typing.get_type_hints(Settings)
+    seen = ""
+    for group, name, entry in fields():
+        if group != seen:
+            seen = group
+            parts.append(f"\n## {group}\n\n{(groups[group].__doc__ or '').strip()}\n\n")
+            parts.append("| setting | variable | value | default | meaning |\n|---|---|---|---|---|\n")
+        kind = typing.get_type_hints(groups[group], vars(all_settings))[name]
+        default = _text(_visible(entry.default))
+        cells = [
+            f"`{group}.{name}`",
+            f"`{entry.metadata['env']}`",
+            _KINDS.get(kind, "list"),
+            f"`{default}`" if default else "",
+            entry.metadata["doc"],
+        ]
+        parts.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n")
+    return "".join(parts)
+
+
+def _visible(value: object) -> object:
+    match value:
+        case Secret():
+            return HIDDEN if value else ""
+        case str():
+            return hide_passwords(value)
+        case Path():
+            return str(value)
+        case tuple():
+            return [_visible(part) for part in value]
+    return value
+
+
+def _text(value: object) -> str:
+    match value:
+        case bool():
+            return str(value).lower()
+        case list():
+            return ",".join(map(str, value))
+    return str(value)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(reference())

@@ -1,0 +1,36 @@
+"""How a call ends: a result and a reason, each from a closed set."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Result = Literal["completed", "transferred", "abandoned", "failed", "unknown"]
+Reason = Literal[
+    "goodbye",  # the agent and the caller took leave of each other
+    "caller_left",  # the caller hung up first
+    "connection_lost",  # the caller's connection dropped and did not come back
+    "no_caller",  # nobody was in the room
+    "provider_failed",  # speech or language model failed beyond what retries mend
+    "job_died",  # the job's process ended without a word
+    "job_failed",  # the job met an error of its own
+    "worker_stopped",  # the worker had to stop before the call was over
+]
+
+
+@dataclass(frozen=True)
+class Ending:
+    """The last line of a call record."""
+
+    result: Result
+    reason: Reason
+
+
+GOODBYE = Ending("completed", "goodbye")
+CALLER_LEFT = Ending("abandoned", "caller_left")
+CONNECTION_LOST = Ending("abandoned", "connection_lost")
+NO_CALLER = Ending("abandoned", "no_caller")
+PROVIDER_FAILED = Ending("failed", "provider_failed")
+JOB_DIED = Ending("failed", "job_died")
+JOB_FAILED = Ending("failed", "job_failed")
+WORKER_STOPPED = Ending("failed", "worker_stopped")

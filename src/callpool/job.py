@@ -1,0 +1,194 @@
+"""One call, from dispatch to hang-up.
+
+`warm_up` runs when a process is made, `answer` when a job is given to it, `hang_up` when the job is over,
+whatever ended it. To follow a call, read `answer` from top to bottom and open the files that it names.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from livekit import rtc
+from livekit.agents import AgentSession, CloseEvent, CloseReason, JobContext, JobProcess, vad
+
+from callpool import ending
+from callpool.call import Call, Caller, from_dispatch
+from callpool.departure import Departure
+from callpool.pipeline import Pipeline, build_pipeline, build_session, build_vad, room_options
+from callpool.settings import Settings
+from callpool.stages import Roster, Stage, load_roster
+from callpool.store.calls import Calls
+from callpool.store.record import Job, StageEntry, Turn
+from callpool.store.writer import Writer
+from callpool.transcript import Transcript
+
+logger = logging.getLogger(__name__)
+
+NO_CALLER_S = 20.0
+"""A dispatched room that stays empty is given up after this long, seconds."""
+
+
+@dataclass
+class Warm:
+    """What a process holds before it is given a call, and the call once it has one."""
+
+    settings: Settings
+    roster: Roster[Any, Any]
+    business: Any
+    vad: vad.VAD
+    calls: Calls
+    live: LiveCall | None = None
+
+
+@dataclass
+class LiveCall:
+    """A call in progress in this process."""
+
+    call: Call
+    ctx: JobContext
+    writer: Writer
+    calls: Calls
+    modules: frozenset[str] = field(default_factory=lambda: frozenset(sys.modules))
+    """What was imported when the call began: nothing may be added while somebody waits."""
+
+    def save_turn(self, turn: Turn) -> None:
+        self.writer.submit(lambda: self.calls.record_turn(self.call.call_id, turn))
+
+
+def warm_up(settings: Settings, proc: JobProcess) -> None:
+    """Load everything that a call needs. Runs in a process of its own, before any caller waits."""
+    roster = load_roster(settings.worker.roster)
+    proc.userdata["warm"] = Warm(
+        settings=settings,
+        roster=roster,
+        business=roster.open_business(),
+        vad=build_vad(),
+        calls=Calls(settings.store_url, plain_texts=settings.store.plain_texts),
+    )
+
+
+async def answer(ctx: JobContext) -> None:
+    """Take a call: everything between the dispatch and the moment the conversation runs by itself."""
+    warm: Warm = ctx.proc.userdata["warm"]
+    call = from_dispatch(
+        ctx.job.metadata, job_id=ctx.job.id, room=ctx.job.room.name, agent_name=ctx.job.agent_name
+    )
+    stage: Stage[Any, Any] = warm.roster.first_stage(call.agent_name)
+    call.stage = stage.name
+    ctx.log_context_fields = {"call_id": call.call_id}
+    warm.live = live = LiveCall(call, ctx, Writer(), warm.calls)
+    _record_beginning(live)
+
+    pipeline = build_pipeline(warm.settings, warm.vad, call.language)
+    greeting = Greeting(stage.greeting(call), pipeline)  # is synthesized while the room is being joined
+    pipeline.prewarm()
+    session = build_session(warm.settings, pipeline, call)
+    Transcript(call, live.save_turn).follow(session)
+    session.on("close", lambda event: _on_close(ctx, call, event))
+
+    await session.start(stage.agent(call, warm.business), room=ctx.room, room_options=room_options())
+    try:
+        async with asyncio.timeout(NO_CALLER_S):
+            participant = await ctx.wait_for_participant()
+    except TimeoutError:
+        call.end(ending.NO_CALLER)
+        ctx.shutdown(reason="no caller")
+        return
+    _meet(live, participant)
+    Departure(ctx, call, warm.settings.turns.return_s).watch(participant)
+    greeting.speak(session)
+    logger.info("call answered", extra={"action": "answered", "caller_kind": call.caller.kind})
+
+
+async def hang_up(ctx: JobContext) -> None:
+    """Write the ending and empty the room. The SDK awaits this whatever ended the job, short of a kill."""
+    warm: Warm = ctx.proc.userdata["warm"]
+    if (live := warm.live) is None:
+        return
+    call = live.call
+    call.end(ending.JOB_FAILED if ctx.room.isconnected() else ending.CALLER_LEFT)
+    assert call.ending is not None
+    now = datetime.now(UTC)
+    how, final = call.ending.reason, call.ending
+    live.writer.submit(lambda: live.calls.job_ended(call.call_id, ctx.job.id, now, how))
+    live.writer.submit(lambda: live.calls.end(call.call_id, final, now))
+    await live.writer.aclose()
+    await live.calls.close()
+    logger.info("call ended", extra={"action": "ended", "result": final.result, "reason": final.reason})
+    if late := sorted(set(sys.modules) - live.modules):
+        logger.warning(
+            "modules were imported during the call", extra={"action": "late_import", "modules": late}
+        )
+    await ctx.delete_room()
+
+
+class Greeting:
+    """The first words of a call, synthesized while the room is still being joined."""
+
+    def __init__(self, text: str, pipeline: Pipeline) -> None:
+        self._text = text
+        self._frames: asyncio.Queue[rtc.AudioFrame | None] = asyncio.Queue()
+        self._first = asyncio.get_running_loop().create_future()
+        self._task = asyncio.create_task(self._synthesize(pipeline), name="greeting")
+
+    def speak(self, session: AgentSession[Call]) -> None:
+        """Say it now. When the early synthesis has failed already, the session tries anew."""
+        if self._task.done() and self._task.exception() is not None:
+            session.say(self._text)
+        else:
+            session.say(self._text, audio=self._audio())
+
+    async def _synthesize(self, pipeline: Pipeline) -> None:
+        try:
+            async with pipeline.tts.synthesize(self._text) as stream:
+                async for audio in stream:
+                    self._frames.put_nowait(audio.frame)
+        finally:
+            self._frames.put_nowait(None)
+
+    async def _audio(self) -> AsyncIterator[rtc.AudioFrame]:
+        while (frame := await self._frames.get()) is not None:
+            yield frame
+
+
+def _record_beginning(live: LiveCall) -> None:
+    call, ctx, calls = live.call, live.ctx, live.calls
+    job = Job(
+        job_id=ctx.job.id,
+        worker=ctx.worker_id,
+        host=socket.gethostname(),
+        pid=os.getpid(),
+        started_at=call.started_at,
+    )
+    stage = StageEntry(stage=call.stage, entered_at=call.started_at, profile=call.profile)
+    live.writer.submit(lambda: calls.begin(call))
+    live.writer.submit(lambda: calls.job_started(call.call_id, job))
+    live.writer.submit(lambda: calls.stage_entered(call.call_id, stage))
+
+
+def _meet(live: LiveCall, participant: rtc.RemoteParticipant) -> None:
+    call, calls = live.call, live.calls
+    phone = participant.kind == rtc.ParticipantKind.PARTICIPANT_KIND_SIP
+    call.caller = caller = Caller("phone" if phone else call.caller.kind, participant.identity)
+    live.writer.submit(lambda: calls.set_caller(call.call_id, caller.kind, caller.identity))
+
+
+def _on_close(ctx: JobContext, call: Call, event: CloseEvent) -> None:
+    match event.reason:
+        case CloseReason.ERROR:
+            call.end(ending.PROVIDER_FAILED)
+        case CloseReason.JOB_SHUTDOWN:
+            call.end(ending.WORKER_STOPPED)
+        case CloseReason.PARTICIPANT_DISCONNECTED:
+            call.end(ending.CALLER_LEFT)
+        case _:
+            call.end(ending.GOODBYE)
+    ctx.shutdown(reason=event.reason.value)

@@ -1,0 +1,364 @@
+"""Finding the values of a tool's parameters in what the caller said. What was not said stays missing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import date
+from difflib import get_close_matches
+
+from callpool.local.standin import calendar, english
+from callpool.local.standin.offered import Kind, Parameter, Tool
+from callpool.local.standin.spoken import Span, digit_runs, digits_of, quantities
+from callpool.local.standin.words import meaning, meanings, say_name, split_name, stem
+
+_ORDER = (
+    Kind.EMAIL,
+    Kind.CHOICE,
+    Kind.DATE,
+    Kind.TIME,
+    Kind.DIGITS,
+    Kind.NUMBER,
+    Kind.YES_NO,
+    Kind.LIST,
+    Kind.PERSON,
+    Kind.SHORT,
+    Kind.TEXT,
+)
+"""What is told apart most surely is looked for first, and its words are then taken."""
+_EMAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
+_SPELT_EMAIL = re.compile(r"\b([\w]+(?: dot [\w]+)*) at ([\w]+(?: dot [\w]+)+)\b", re.IGNORECASE)
+_NAME_WORDS_AT_MOST = 4
+_NEAR_WORDS = 3
+"""How many words may stand between a number and the word that says what it is."""
+
+
+@dataclass
+class Filled:
+    """What one utterance gives for one tool."""
+
+    values: dict[str, object] = field(default_factory=dict)
+    others: dict[str, list[object]] = field(default_factory=dict)
+    """Further values for the same parameter ("orders 12345 and 67890")."""
+    misheard: dict[str, str] = field(default_factory=dict)
+    """Digits that are too few or too many."""
+
+
+@dataclass(frozen=True)
+class Utterance:
+    text: str
+    today: date
+    asked: Parameter | None = None
+    """What the agent had just asked for."""
+    taken: tuple[Span, ...] = ()
+
+    def free(self, span: Span) -> bool:
+        return all(span[1] <= start or end <= span[0] for start, end in self.taken)
+
+    def is_asked(self, parameter: Parameter) -> bool:
+        return self.asked is not None and self.asked.name == parameter.name
+
+    def left(self) -> str:
+        """The text with what was taken blanked out."""
+        text = self.text
+        for start, end in self.taken:
+            text = text[:start] + " " * (end - start) + text[end:]
+        return text
+
+
+Found = Iterator[tuple[object, Span]]
+
+
+def fill(tool: Tool, text: str, today: date, asked: Parameter | None = None) -> Filled:
+    """Fill what can be filled of a tool's parameters from one utterance."""
+    filled, taken = Filled(), ()
+    ranked = sorted(
+        tool.parameters,
+        key=lambda each: (asked is None or each.name != asked.name, _ORDER.index(each.kind) if each.kind in _ORDER else 99),
+    )
+    taken_spans: tuple[Span, ...] = taken
+    for parameter in ranked:
+        said = Utterance(text, today, asked, taken_spans)
+        found = [(value, span) for value, span in _find(parameter, said, tool) if value is not None and said.free(span)]
+        if found:
+            filled.values[parameter.name] = found[0][0]
+            filled.others[parameter.name] = [value for value, _ in found[1:]]
+            several = parameter.kind in (Kind.DIGITS, Kind.CHOICE, Kind.DATE, Kind.LIST)
+            taken_spans += tuple(span for _, span in (found if several else found[:1]))
+        elif parameter.kind is Kind.DIGITS and (wrong := _wrong_length(parameter, said)):
+            filled.misheard[parameter.name] = wrong
+    return filled
+
+
+def _find(parameter: Parameter, said: Utterance, tool: Tool) -> Found:
+    match parameter.kind:
+        case Kind.DIGITS:
+            yield from _digits(parameter, said)
+        case Kind.NUMBER:
+            yield from _numbers(parameter, said, tool)
+        case Kind.CHOICE:
+            yield from _choices(parameter, said)
+        case Kind.YES_NO:
+            yield from _yes_no(parameter, said)
+        case Kind.DATE:
+            yield from _days(parameter, said)
+        case Kind.TIME:
+            yield from _times(parameter, said)
+        case Kind.EMAIL:
+            yield from _emails(said)
+        case Kind.PERSON:
+            yield from _names(parameter, said)
+        case Kind.LIST:
+            yield from _lists(parameter, said, tool)
+        case Kind.SHORT:
+            yield from _short(parameter, said)
+        case Kind.TEXT:
+            yield from _texts(parameter, said, tool)
+
+
+def _whole(said: Utterance) -> Span:
+    return 0, len(said.text)
+
+
+def _near(parameter: Parameter, said: Utterance, span: Span) -> bool:
+    """Whether a word of the parameter's name stands right before or after a place in the text."""
+    names = {meaning(word) for word in parameter.words if word not in ("number", "id", "code")} or {"number"}
+    before = re.findall(r"[^\W_]+", said.text[: span[0]])[-_NEAR_WORDS:]
+    after = re.findall(r"[^\W_]+", said.text[span[1] :])[:_NEAR_WORDS]
+    return bool(names & {meaning(word) for word in [*before, *after]})
+
+
+def _digits(parameter: Parameter, said: Utterance) -> Found:
+    lengths = parameter.lengths
+    candidates = [heard for run in digit_runs(said.text) if said.free(run.span) for heard in digits_of(run, lengths)]
+    dates = [day.span for day in calendar.days(said.text, said.today)]
+    fitting: list[tuple[bool, int, str, Span]] = []
+    for heard in candidates:
+        near = _near(parameter, said, heard.span) or "number" in said.text[: heard.span[0]].lower().split()[-2:]
+        long_enough = said.is_asked(parameter) or near or len(heard.digits) >= 3
+        if lengths:
+            long_enough = lengths[0] <= len(heard.digits) <= lengths[1]
+        in_date = any(start <= heard.span[0] < end for start, end in dates)
+        if long_enough and not in_date and _matches(parameter, heard.digits):
+            fitting.append((not near, -len(heard.digits) if lengths is None else 0, heard.digits, heard.span))
+    for _, _, digits, span in sorted(fitting, key=lambda each: (each[0], each[1])):
+        yield (int(digits) if parameter.json_type == "integer" else digits), span
+
+
+def _wrong_length(parameter: Parameter, said: Utterance) -> str:
+    if parameter.lengths is None:
+        return ""
+    heard = [each.digits for run in digit_runs(said.text) if said.free(run.span) for each in digits_of(run, parameter.lengths)]
+    longest = max(heard, key=len, default="")
+    return longest if said.is_asked(parameter) or len(longest) >= 3 else ""
+
+
+def _matches(parameter: Parameter, text: str) -> bool:
+    try:
+        return not parameter.pattern or re.search(parameter.pattern, text) is not None
+    except re.error:
+        return True
+
+
+def _numbers(parameter: Parameter, said: Utterance, tool: Tool) -> Found:
+    others = [each for each in tool.parameters if each.kind is Kind.NUMBER and each.name != parameter.name]
+    taken = [each.span for each in (*calendar.days(said.text, said.today), *calendar.times(said.text))]
+    found = [
+        quantity
+        for quantity in quantities(said.text)
+        if said.free(quantity.span)
+        and (parameter.minimum is None or quantity.value >= parameter.minimum)
+        and (parameter.maximum is None or quantity.value <= parameter.maximum)
+        and (parameter.json_type != "integer" or quantity.value.is_integer())
+        and (said.is_asked(parameter) or all(quantity.span[1] <= start or end <= quantity.span[0] for start, end in taken))
+    ]
+    if said.is_asked(parameter) and not found:
+        bare = re.sub(r"\W", "", said.text.lower())
+        found_digit = english.SOUNDS_LIKE.get(bare)
+        if found_digit:
+            yield _number(parameter, float(found_digit)), _whole(said)
+        return
+    found = [each for each in found if not any(_near(other, said, each.span) for other in others)] or (
+        [] if others else found
+    )
+    for quantity in sorted(found, key=lambda each: not _near(parameter, said, each.span)):
+        yield _number(parameter, quantity.value), quantity.span
+
+
+def _number(parameter: Parameter, value: float) -> object:
+    plain = int(value) if value.is_integer() else value
+    return str(plain) if parameter.json_type == "string" else plain
+
+
+def _choices(parameter: Parameter, said: Utterance) -> Found:
+    roots = [(match.span(), stem(match[0])) for match in re.finditer(r"[^\W_]+", said.text)]
+    amounts = quantities(said.text)
+    found: list[tuple[int, int, object, Span]] = []
+    for choice in parameter.choices:
+        if isinstance(choice, (int, float)) and not isinstance(choice, bool):
+            found += [(0, each.span[0], choice, each.span) for each in amounts if each.value == choice]
+            continue
+        wanted = [stem(word) for word in split_name(str(choice))]
+        for at in range(len(roots) - len(wanted) + 1):
+            if wanted and [root for _, root in roots[at : at + len(wanted)]] == wanted:
+                span = (roots[at][0][0], roots[at + len(wanted) - 1][0][1])
+                found.append((-len(wanted), span[0], choice, span))
+    taken: list[Span] = []
+    for _, _, choice, span in sorted(found, key=lambda each: (each[0], each[1])):
+        if all(span[1] <= start or end <= span[0] for start, end in taken):
+            taken.append(span)
+            yield choice, span
+    if not found and said.is_asked(parameter):
+        names = {say_name(str(choice)): choice for choice in parameter.choices}
+        for close in get_close_matches(english.LEAD_IN.sub("", said.text.lower()).strip(" .!?,"), names, 1, 0.7):
+            yield names[close], _whole(said)
+
+
+def _yes_no(parameter: Parameter, said: Utterance) -> Found:
+    lowered = said.text.lower()
+    if said.is_asked(parameter):
+        if match := english.NO.search(lowered):
+            yield False, match.span()
+        elif match := english.YES.search(lowered):
+            yield True, match.span()
+    wanted = [meaning(word) for word in parameter.words if word not in english.STOP_WORDS and len(word) > 2]
+    spoken = [(match.span(), meaning(match[0])) for match in re.finditer(r"[^\W\d_]+", lowered)]
+    spans = [span for span, word in spoken if word in wanted]
+    if wanted and len({word for _, word in spoken if word in wanted}) == len(set(wanted)):
+        yield english.NEGATION.search(lowered[: spans[0][0]]) is None, (spans[0][0], spans[-1][1])
+
+
+def _days(parameter: Parameter, said: Utterance) -> Found:
+    iso = parameter.format == "date" or re.search(r"YYYY-MM-DD|ISO 8601", parameter.description) is not None
+    for day in calendar.days(said.text, said.today):
+        yield (day.day.isoformat() if iso else day.words), day.span
+
+
+def _times(parameter: Parameter, said: Utterance) -> Found:
+    exact = parameter.format == "time" or re.search(r"HH:MM", parameter.description) is not None
+    form = "{:02d}:{:02d}:00" if parameter.format == "time" else "{:02d}:{:02d}"
+    found = list(calendar.times(said.text))
+    if not found and said.is_asked(parameter):
+        found = [
+            calendar.TimeOfDay(said.text[span[0] : span[1]], int(value) * 60, span)
+            for value, span in ((each.value, each.span) for each in quantities(said.text))
+            if 0 <= value < 24
+        ]
+    for time in found:
+        yield (form.format(*divmod(time.minutes, 60)) if exact else time.words), time.span
+
+
+def _emails(said: Utterance) -> Found:
+    for match in _EMAIL.finditer(said.text):
+        yield match[0].rstrip("."), match.span()
+    for match in _SPELT_EMAIL.finditer(said.text):
+        local, domain = (re.sub(r" dot ", ".", part, flags=re.IGNORECASE) for part in match.groups())
+        yield f"{local}@{domain}".lower(), match.span()
+
+
+def _names(parameter: Parameter, said: Utterance) -> Found:
+    for match in english.NAME_CUE.finditer(said.text):
+        weak = english.WEAK_NAME_CUE.match(match[0]) is not None
+        if (name := _name(match[1], weak)) and len(name) > 1:
+            yield name, (match.start(1), match.start(1) + len(name))
+    if said.is_asked(parameter):
+        answer = english.LEAD_IN.sub("", said.left())
+        yield _name(answer, False), _whole(said)
+
+
+def _name(text: str, capitals: bool) -> str | None:
+    """Up to four words that can be a name; None when the first one cannot."""
+    words: list[str] = []
+    for word in re.findall(r"[^\W\d_][\w'-]*|[.,;!?\d]", text)[:_NAME_WORDS_AT_MOST]:
+        if not word[0].isalpha() or word.lower() in english.NOT_A_NAME or (capitals and not word[0].isupper()):
+            break
+        words.append(word if word[0].isupper() else word.capitalize())
+    return " ".join(words) or None
+
+
+def _lists(parameter: Parameter, said: Utterance, tool: Tool) -> Found:
+    item = parameter.item
+    if item is None:
+        return
+    if item.kind in (Kind.CHOICE, Kind.DIGITS, Kind.DATE, Kind.EMAIL):
+        asked = Utterance(said.text, said.today, item if said.is_asked(parameter) else None, said.taken)
+        values = [value for value, span in _find(item, asked, tool) if said.free(span)]
+        if values:
+            yield values, _whole(said) if said.is_asked(parameter) else (0, 0)
+    elif said.is_asked(parameter):
+        answer = english.LEAD_IN.sub("", said.left()).strip(" .!?")
+        parts = [english.LEAD_IN.sub("", part).strip() for part in re.split(r",|\band\b", answer)]
+        values = [_convert(item, part) for part in parts if part]
+        yield ([value for value in values if value is not None] or None), _whole(said)
+
+
+def _convert(item: Parameter, text: str) -> object:
+    if item.kind is not Kind.NUMBER:
+        return text
+    found = quantities(text)
+    return _number(item, found[0].value) if found else None
+
+
+def _short(parameter: Parameter, said: Utterance) -> Found:
+    text, words = said.left(), set(parameter.words)
+    noun = r"((?:[^\W\d_][\w'-]*)(?:\s+[^\W\d_][\w'-]*){0,3})"
+    cues: list[str] = []
+    if words & english.PLACE_NAMES:
+        preposition = next((cue for name, cue in english.PLACE_CUES.items() if name in words), "in|at|to|from|near|for")
+        cues.append(rf"\b(?:{preposition})\s+([A-Z]\w+(?:\s[A-Z]\w+)*)")
+    if words & english.GOODS_NAMES:
+        amounts = [each.span for each in quantities(said.text)]
+        cues += [rf"^.{{{end}}}\s+(?:of the |of |more )?{noun}" for _, end in amounts]
+        cues.append(rf"\b(?:{english.ACQUIRE})\s+(?:a|an|the|some|another|one more)\s+{noun}")
+    cues.append(rf"\b{re.escape(say_name(parameter.name))}(?:\s+(?:is|to|as|called|should be)|:)\s+{noun}")
+    for cue in cues:
+        for match in re.finditer(cue, text, 0 if words & english.PLACE_NAMES else re.IGNORECASE):
+            if phrase := _until_stop(match[1]):
+                yield phrase, (match.start(1), match.start(1) + len(phrase))
+    if said.is_asked(parameter):
+        answer = english.LEAD_IN.sub("", text).strip(" .!?,")
+        yield (answer or None), _whole(said)
+
+
+def _until_stop(phrase: str) -> str:
+    words: list[str] = []
+    for word in phrase.split():
+        if word.lower() in english.STOP_WORDS:
+            break
+        words.append(word)
+    return " ".join(words)
+
+
+def _texts(parameter: Parameter, said: Utterance, tool: Tool) -> Found:
+    if said.is_asked(parameter):
+        answer = english.TEXT_LEAD_IN.sub("", said.text).strip()
+        if meanings(answer) or re.search(r"\d", answer):
+            yield answer.rstrip(" ,"), _whole(said)
+        return
+    if "address" in parameter.words:
+        for match in re.finditer(r"\b(?:address (?:is|to|should be)|to|at)\s+(\d{1,5}\s+[^\W\d].+)$", said.text):
+            yield match[1].rstrip(" ."), match.span(1)
+        for match in re.finditer(r"\baddress is\s+(.+)$", said.text, re.IGNORECASE):
+            yield match[1].rstrip(" ."), match.span(1)
+        return
+    for cue in (english.WISH_CUE, english.REASON_CUE):
+        if match := cue.search(said.text):
+            yield match[1].rstrip(" ."), match.span(1)
+            return
+    clauses = _other_clauses(said, tool)
+    if len(" ".join(clauses).split()) >= 3:
+        yield ". ".join(clauses), _whole(said)
+
+
+def _other_clauses(said: Utterance, tool: Tool) -> list[str]:
+    """The clauses that say neither which tool is meant nor a value that was already taken."""
+    intent = set(meanings(say_name(tool.name)))
+    clauses: list[str] = []
+    start = 0
+    for end, following in [*(match.span() for match in english.CLAUSE_END.finditer(said.text)), (len(said.text),) * 2]:
+        clause = said.text[start:end].strip()
+        if clause and said.free((start, end)) and meanings(clause) and not intent & set(meanings(clause)):
+            clauses.append(clause)
+        start = following
+    return clauses

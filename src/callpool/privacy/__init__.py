@@ -1,0 +1,1 @@
+"""What may be kept of what a caller said."""

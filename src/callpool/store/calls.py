@@ -1,0 +1,269 @@
+"""`Calls` writes call records as the calls go on, and reads them back.
+
+Every method that writes is one short transaction, and may be repeated: the second time changes nothing.
+Writes through one `Calls` happen in the order in which they were asked for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+from typing import Any, Final, Self, TypeVar
+
+from sqlalchemy import ColumnElement, Table, delete, func, insert, select, true, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from callpool.call import Call, CallerKind
+from callpool.ending import Ending, Result
+from callpool.errors import StoreError
+from callpool.privacy.masking import mask
+from callpool.store import schema
+from callpool.store.engine import create_engine, explained, for_writing, is_passing, shown
+from callpool.store.reading import read
+from callpool.store.record import CallRecord, CostItem, Job, StageEntry, Turn
+from callpool.store.tables import calls, cost_items, jobs, stages, tool_uses, turns
+
+RETRY_FOR_S = 15.0
+"""How long a write is tried again while the file is locked or the server is away."""
+RETRY_PAUSE_S = 0.1
+
+PROVISIONAL: Final[tuple[Result, ...]] = ("unknown", "failed")
+"""Endings written by somebody who only saw that a job was gone, weakest first. A stronger one replaces them,
+and a further job that takes the call up again takes them back. All other endings are final."""
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+class Calls:
+    """The store at a URL with an asynchronous driver (`settings.store_url`). Connects when it is first used.
+
+    `plain_texts` keeps what was said as it was said; else it is masked. Every method raises StoreError, with
+    one line, for a database that cannot be used.
+    """
+
+    def __init__(self, url: str, *, plain_texts: bool = False) -> None:
+        self._engine = create_engine(url)
+        self._keep: Callable[[str], str] = str if plain_texts else mask
+        self._order = asyncio.Lock()
+
+    async def open(self, *, migrate: bool = True) -> None:
+        """See to it that the schema is right. An empty or older SQLite file is migrated if `migrate`.
+
+        Needed once, by the process that starts others; its jobs can do without. Raises StoreError, with what
+        to do, for a database that needs `callpool db upgrade`, or that a newer version made.
+        """
+        try:
+            await schema.prepare(self._engine, migrate=migrate)
+        except BaseException:
+            await self._engine.dispose()
+            raise
+
+    async def close(self) -> None:
+        """Wait for the write that is under way, then close every connection."""
+        async with self._order:
+            await self._engine.dispose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def begin(self, call: Call, *, trace_id: str | None = None) -> None:
+        """Start the record of a call. Where there is one, as after a resumption, only fill what is empty."""
+        values = {
+            "call_id": call.call_id,
+            "room": call.room,
+            "agent_name": call.agent_name,
+            "caller_kind": call.caller.kind,
+            "caller_identity": call.caller.identity or None,
+            "language": call.language or None,
+            "started_at": call.started_at,
+            "trace_id": trace_id,
+        }
+        adds = ("caller_kind", "caller_identity", "language", "trace_id")
+
+        async def work(connection: AsyncConnection) -> None:
+            new = self._insert(calls).values(values)
+            kept = {name: func.coalesce(calls.c[name], new.excluded[name]) for name in adds}
+            await connection.execute(new.on_conflict_do_update(index_elements=["call_id"], set_=kept))
+
+        await self._write(call.call_id, work)
+
+    async def job_started(self, call_id: str, job: Job) -> None:
+        """A job serves the call. When it is a further job, a provisional ending of the call is taken back."""
+
+        async def work(connection: AsyncConnection) -> None:
+            new = self._insert(jobs).values(call_id=call_id, **vars(job))
+            added = await connection.execute(new.on_conflict_do_nothing(index_elements=["call_id", "job_id"]))
+            if added.rowcount:
+                await connection.execute(
+                    update(calls)
+                    .where(calls.c.call_id == call_id, calls.c.result.in_(PROVISIONAL))
+                    .values(result=None, reason=None, ended_at=None)
+                )
+
+        await self._write(call_id, work)
+
+    async def job_ended(self, call_id: str, job_id: str, ended_at: datetime, how: str) -> bool:
+        """The job's process is gone. The first word on it stands; gives whether this one was the first."""
+
+        async def work(connection: AsyncConnection) -> bool:
+            changed = await connection.execute(
+                update(jobs)
+                .where(jobs.c.call_id == call_id, jobs.c.job_id == job_id, jobs.c.ended_at.is_(None))
+                .values(ended_at=ended_at, how=how)
+            )
+            return changed.rowcount > 0
+
+        return await self._write(call_id, work)
+
+    async def stage_entered(self, call_id: str, entry: StageEntry) -> None:
+        """The call entered a stage; again with the same stage and time: what is now known of it."""
+
+        async def work(connection: AsyncConnection) -> None:
+            new = self._insert(stages).values(call_id=call_id, **vars(entry))
+            known = {
+                "profile": func.coalesce(new.excluded.profile, stages.c.profile),
+                "skipped": new.excluded.skipped,
+            }
+            await connection.execute(
+                new.on_conflict_do_update(index_elements=["call_id", "entered_at", "stage"], set_=known)
+            )
+
+        await self._write(call_id, work)
+
+    async def record_turn(self, call_id: str, turn: Turn) -> None:
+        """Write a turn, or what has become known of it since: None and empty `tools` leave what is there.
+
+        Texts are masked here, before they reach the database.
+        """
+        values: dict[str, Any] = {
+            "stage": turn.stage,
+            "caller_text": None if turn.caller_text is None else self._keep(turn.caller_text),
+            "agent_text": None if turn.agent_text is None else self._keep(turn.agent_text),
+            "interrupted": turn.interrupted,
+            **{f"{name}_ms": value for name, value in vars(turn.latency_ms).items()},
+            "cost_usd": turn.cost_usd,
+            "trace_id": turn.trace_id,
+        }
+
+        async def work(connection: AsyncConnection) -> None:
+            new = self._insert(turns).values(call_id=call_id, n=turn.n, **values)
+            known = {name: func.coalesce(new.excluded[name], turns.c[name]) for name in values}
+            await connection.execute(new.on_conflict_do_update(index_elements=["call_id", "n"], set_=known))
+            if turn.tools:
+                here = (tool_uses.c.call_id == call_id, tool_uses.c.turn_n == turn.n)
+                await connection.execute(delete(tool_uses).where(*here))
+                rows = [{"call_id": call_id, "turn_n": turn.n, **vars(tool)} for tool in turn.tools]
+                await connection.execute(insert(tool_uses), rows)
+
+        await self._write(call_id, work)
+
+    async def record_cost(self, call_id: str, job_id: str, items: Sequence[CostItem]) -> None:
+        """What a job has used so far. Replaces what the same job said before; other jobs' items stay."""
+
+        async def work(connection: AsyncConnection) -> None:
+            here = (cost_items.c.call_id == call_id, cost_items.c.job_id == job_id)
+            await connection.execute(delete(cost_items).where(*here))
+            if items:
+                rows = [{"call_id": call_id, "job_id": job_id, **vars(item)} for item in items]
+                await connection.execute(insert(cost_items), rows)
+
+        await self._write(call_id, work)
+
+    async def set_caller(self, call_id: str, kind: CallerKind, identity: str) -> None:
+        """The caller is in the room."""
+
+        async def work(connection: AsyncConnection) -> None:
+            known = {"caller_kind": kind, "caller_identity": identity}
+            await connection.execute(update(calls).where(calls.c.call_id == call_id).values(known))
+
+        await self._write(call_id, work)
+
+    async def set_language(self, call_id: str, language: str) -> None:
+        """The caller speaks this language."""
+
+        async def work(connection: AsyncConnection) -> None:
+            await connection.execute(
+                update(calls).where(calls.c.call_id == call_id).values(language=language)
+            )
+
+        await self._write(call_id, work)
+
+    async def end(self, call_id: str, ending: Ending, ended_at: datetime) -> bool:
+        """End the call. The first ending stands, unless it was a weaker, provisional one (see PROVISIONAL).
+
+        Gives whether this ending was taken.
+        """
+        weaker = itertools.takewhile(lambda result: result != ending.result, PROVISIONAL)
+        replaceable: ColumnElement[bool] = calls.c.result.is_(None) | calls.c.result.in_(list(weaker))
+
+        async def work(connection: AsyncConnection) -> bool:
+            changed = await connection.execute(
+                update(calls)
+                .where(calls.c.call_id == call_id, replaceable)
+                .values(result=ending.result, reason=ending.reason, ended_at=ended_at)
+            )
+            return changed.rowcount > 0
+
+        return await self._write(call_id, work)
+
+    async def get(self, id_or_room: str) -> CallRecord | None:
+        """The call with this id, else the newest one in this room."""
+        by_id = calls.c.call_id == id_or_room
+        by_room = calls.c.room == id_or_room
+        return next(iter(await self._read(by_id, limit=1) or await self._read(by_room, limit=1)), None)
+
+    async def list(self, limit: int) -> Sequence[CallRecord]:
+        """The newest calls, newest first."""
+        return await self._read(true(), limit=limit)
+
+    async def unended(self) -> Sequence[CallRecord]:
+        """Every call without an ending, newest first: those that go on, and those whose processes died."""
+        return await self._read(calls.c.ended_at.is_(None))
+
+    async def calls_of_open_job(self, job_id: str) -> Sequence[str]:
+        """The ids of the calls whose job with this id has not ended, as far as the store knows."""
+        query = select(jobs.c.call_id).where(jobs.c.job_id == job_id, jobs.c.ended_at.is_(None))
+        with explained(self._engine):
+            async with self._engine.connect() as connection:
+                return (await connection.execute(query)).scalars().all()
+
+    def _insert(self, table: Table) -> Any:
+        # Each dialect has an `insert` of its own for "on conflict"; the two have no common type.
+        return (sqlite if self._engine.dialect.name == "sqlite" else postgresql).insert(table)
+
+    async def _read(self, where: ColumnElement[bool], limit: int | None = None) -> Sequence[CallRecord]:
+        with explained(self._engine):
+            async with self._engine.connect() as connection:
+                return await read(connection, where, limit)
+
+    async def _write(self, call_id: str, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        give_up_at = time.monotonic() + RETRY_FOR_S
+        with explained(self._engine):
+            async with self._order:
+                while True:
+                    try:
+                        async with for_writing(self._engine).begin() as connection:
+                            return await work(connection)
+                    except IntegrityError as error:
+                        raise StoreError(
+                            f"call {call_id} has no record in {shown(self._engine)}: it must begin first"
+                        ) from error
+                    except Exception as error:
+                        if not is_passing(error) or time.monotonic() > give_up_at:
+                            raise
+                        logger.warning(
+                            "store busy, trying again",
+                            extra={"action": "store_retry", "call_id": call_id, "error": str(error)},
+                        )
+                    await asyncio.sleep(RETRY_PAUSE_S)

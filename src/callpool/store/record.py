@@ -1,0 +1,167 @@
+"""A call record: how a call is kept, shown and exported. Times are aware datetimes, money is USD."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import defaultdict
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Literal, TypeAlias
+
+from callpool.call import CallerKind
+from callpool.ending import Ending
+
+Json: TypeAlias = "str | int | float | bool | list[Json] | dict[str, Json] | None"
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who calls; None until a caller was seen."""
+
+    kind: CallerKind | None = None
+    identity: str | None = None
+
+
+@dataclass(frozen=True)
+class StageEntry:
+    """The call entered a stage. Known by `stage` and `entered_at` together."""
+
+    stage: str
+    entered_at: datetime
+    profile: str | None = None
+    skipped: bool = False
+    """Passed through without a question to the caller."""
+
+
+@dataclass(frozen=True)
+class ToolUse:
+    """One function tool that the agent used. Its arguments and its answer are not kept."""
+
+    name: str
+    ok: bool
+    ms: float | None = None
+
+
+@dataclass(frozen=True)
+class LatencyMs:
+    """What a turn's time went on, milliseconds; None: not known.
+
+    `end_of_turn`, `stt_final` and `total` count from the caller's last voiced sample; `llm_first_token` and
+    `tts_first_audio` are durations of their own.
+    """
+
+    end_of_turn: float | None = None
+    stt_final: float | None = None
+    llm_first_token: float | None = None
+    tts_first_audio: float | None = None
+    total: float | None = None
+
+
+@dataclass(frozen=True)
+class Turn:
+    """The caller spoke, the agent answered. Turn 0 is the greeting: it has no caller_text."""
+
+    n: int
+    stage: str
+    caller_text: str | None = None
+    agent_text: str | None = None
+    interrupted: bool = False
+    tools: tuple[ToolUse, ...] = ()
+    latency_ms: LatencyMs = LatencyMs()
+    cost_usd: float | None = None
+    trace_id: str | None = None
+
+
+@dataclass(frozen=True)
+class CostItem:
+    """What one provider was used for and what that cost."""
+
+    stage: str
+    provider: str
+    model: str
+    unit: str
+    """What `quantity` counts, such as `input_tokens`, `characters` or `audio_s`."""
+    quantity: float
+    usd: float
+
+
+@dataclass(frozen=True)
+class Cost:
+    """The items of a call and their sums. A call without items has no total, which is not the same as 0."""
+
+    items: tuple[CostItem, ...] = ()
+
+    @property
+    def total_usd(self) -> float | None:
+        return sum(item.usd for item in self.items) if self.items else None
+
+    def by(self, key: Literal["stage", "provider"]) -> dict[str, float]:
+        """The sum in USD for each stage or provider."""
+        sums: defaultdict[str, float] = defaultdict(float)
+        for item in self.items:
+            sums[getattr(item, key)] += item.usd
+        return dict(sums)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One subprocess that served the call."""
+
+    job_id: str
+    worker: str
+    host: str
+    pid: int
+    started_at: datetime
+    ended_at: datetime | None = None
+    how: str | None = None
+    """How the process ended, in a word: `finished`, `killed`, …"""
+
+
+@dataclass(frozen=True)
+class CallRecord:
+    """All that is kept of a call."""
+
+    call_id: str
+    room: str
+    agent_name: str
+    caller: Caller
+    language: str | None
+    started_at: datetime
+    ended_at: datetime | None = None
+    ending: Ending | None = None
+    stages: tuple[StageEntry, ...] = ()
+    turns: tuple[Turn, ...] = ()
+    cost: Cost = field(default_factory=Cost)
+    jobs: tuple[Job, ...] = ()
+    trace_id: str | None = None
+
+    def to_json(self) -> dict[str, Json]:
+        """The record as JSON data, in the shape of the call record contract; None where nothing is known."""
+        document = {entry.name: _json(getattr(self, entry.name)) for entry in dataclasses.fields(self)}
+        document["cost"] = {
+            "total_usd": self.cost.total_usd,
+            "by_stage": _json(self.cost.by("stage")),
+            "by_provider": _json(self.cost.by("provider")),
+            "items": _json(self.cost.items),
+        }
+        return document
+
+
+def utc_text(moment: datetime) -> str:
+    """ISO 8601 in UTC with milliseconds, such as `2025-11-22T16:50:00.123Z`."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _json(value: object) -> Json:
+    match value:
+        case None | bool() | int() | float() | str():
+            return value
+        case datetime():
+            return utc_text(value)
+        case tuple():
+            return [_json(part) for part in value]
+        case dict():
+            return {str(key): _json(part) for key, part in value.items()}
+        case _ if dataclasses.is_dataclass(value):
+            return {entry.name: _json(getattr(value, entry.name)) for entry in dataclasses.fields(value)}
+    raise TypeError(f"{type(value).__name__} has no place in a call record")

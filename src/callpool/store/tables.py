@@ -1,0 +1,145 @@
+"""The tables of the store. A change here needs a migration in `migrations/versions`."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    DateTime,
+    Dialect,
+    Double,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+
+
+class UtcTime(TypeDecorator[datetime]):
+    """An aware datetime, kept in UTC. SQLite drops the time zone, so it is put back when reading."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is not None and value.tzinfo is None:
+            raise ValueError(f"{value.isoformat()} has no time zone")
+        return None if value is None else value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+metadata = MetaData()
+
+calls = Table(
+    "calls",
+    metadata,
+    Column("call_id", Text, primary_key=True),
+    Column("room", Text, nullable=False),
+    Column("agent_name", Text, nullable=False),
+    Column("caller_kind", Text),
+    Column("caller_identity", Text),
+    Column("language", Text),
+    Column("started_at", UtcTime, nullable=False),
+    Column("ended_at", UtcTime),
+    Column("result", Text),
+    Column("reason", Text),
+    Column("trace_id", Text),
+)
+Index("ix_calls_started_at", calls.c.started_at, calls.c.call_id)
+Index("ix_calls_room", calls.c.room, calls.c.started_at)
+Index(
+    "ix_calls_unended",
+    calls.c.started_at,
+    sqlite_where=calls.c.ended_at.is_(None),
+    postgresql_where=calls.c.ended_at.is_(None),
+)
+
+
+def _call_id() -> Column[str]:
+    return Column("call_id", Text, ForeignKey("calls.call_id", ondelete="CASCADE"), nullable=False)
+
+
+jobs = Table(
+    "jobs",
+    metadata,
+    _call_id(),
+    Column("job_id", Text, nullable=False),
+    Column("worker", Text, nullable=False),
+    Column("host", Text, nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("started_at", UtcTime, nullable=False),
+    Column("ended_at", UtcTime),
+    Column("how", Text),
+    UniqueConstraint("call_id", "job_id", name="uq_jobs"),
+)
+Index("ix_jobs_job_id", jobs.c.job_id)
+
+stages = Table(
+    "stages",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _call_id(),
+    Column("stage", Text, nullable=False),
+    Column("entered_at", UtcTime, nullable=False),
+    Column("profile", Text),
+    Column("skipped", Boolean, nullable=False),
+    UniqueConstraint("call_id", "entered_at", "stage", name="uq_stages"),
+)
+
+turns = Table(
+    "turns",
+    metadata,
+    _call_id(),
+    Column("n", Integer, nullable=False),
+    Column("stage", Text, nullable=False),
+    Column("caller_text", Text),
+    Column("agent_text", Text),
+    Column("interrupted", Boolean, nullable=False),
+    Column("end_of_turn_ms", Double),
+    Column("stt_final_ms", Double),
+    Column("llm_first_token_ms", Double),
+    Column("tts_first_audio_ms", Double),
+    Column("total_ms", Double),
+    Column("cost_usd", Double),
+    Column("trace_id", Text),
+    UniqueConstraint("call_id", "n", name="uq_turns"),
+)
+
+tool_uses = Table(
+    "tool_uses",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("call_id", Text, nullable=False),
+    Column("turn_n", Integer, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("ok", Boolean, nullable=False),
+    Column("ms", Double),
+    ForeignKeyConstraint(["call_id", "turn_n"], ["turns.call_id", "turns.n"], ondelete="CASCADE"),
+)
+Index("ix_tool_uses_turn", tool_uses.c.call_id, tool_uses.c.turn_n)
+
+cost_items = Table(
+    "cost_items",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _call_id(),
+    Column("job_id", Text, nullable=False),
+    Column("stage", Text, nullable=False),
+    Column("provider", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("unit", Text, nullable=False),
+    Column("quantity", Double, nullable=False),
+    Column("usd", Double, nullable=False),
+)
+Index("ix_cost_items_call", cost_items.c.call_id, cost_items.c.job_id)

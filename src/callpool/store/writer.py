@@ -1,0 +1,35 @@
+"""Writes of one call, in order, in the background: the audio path never waits for the store."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+logger = logging.getLogger(__name__)
+
+Write = Callable[[], Awaitable[object]]
+
+
+class Writer:
+    """Runs submitted writes one after the other. A write that fails is logged and the next one goes on."""
+
+    def __init__(self) -> None:
+        self._queue: asyncio.Queue[Write | None] = asyncio.Queue()
+        self._task = asyncio.create_task(self._work(), name="store-writer")
+
+    def submit(self, write: Write) -> None:
+        """Put a write at the end of the queue. Never blocks."""
+        self._queue.put_nowait(write)
+
+    async def aclose(self) -> None:
+        """Wait for everything submitted so far to be written."""
+        self._queue.put_nowait(None)
+        await asyncio.shield(self._task)
+
+    async def _work(self) -> None:
+        while (write := await self._queue.get()) is not None:
+            try:
+                await write()
+            except Exception:
+                logger.exception("write to the store failed", extra={"action": "store_write"})

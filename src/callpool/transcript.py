@@ -1,0 +1,88 @@
+"""From the events of a session to the turns of a call record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from livekit.agents import AgentSession, ConversationItemAddedEvent, FunctionToolsExecutedEvent
+from livekit.agents.llm import ChatMessage
+
+from callpool.call import Call
+from callpool.store.record import LatencyMs, ToolUse, Turn
+
+
+class Transcript:
+    """Builds one turn after the other and hands each on whenever it grew.
+
+    A turn begins with what the caller said; the greeting is turn 0 and begins with nothing. What the agent
+    says is known once it was spoken, or cut short: until then the turn is handed on without it.
+    """
+
+    def __init__(self, call: Call, save: Callable[[Turn], None]) -> None:
+        self._call = call
+        self._save = save
+        self._turn = Turn(n=0, stage=call.stage)
+
+    def follow(self, session: AgentSession[Call]) -> None:
+        """Listen to a session from now on."""
+        session.on("conversation_item_added", self._on_item)
+        session.on("function_tools_executed", self._on_tools)
+
+    def _on_item(self, event: ConversationItemAddedEvent) -> None:
+        match event.item:
+            case ChatMessage(role="user") as message:
+                self._caller_said(message)
+            case ChatMessage(role="assistant") as message:
+                self._agent_said(message)
+
+    def _caller_said(self, message: ChatMessage) -> None:
+        self._update(
+            Turn(
+                n=self._turn.n + 1,
+                stage=self._call.stage,
+                caller_text=message.text_content or "",
+                latency_ms=LatencyMs(
+                    end_of_turn=_ms(message.metrics.get("end_of_turn_delay")),
+                    stt_final=_ms(message.metrics.get("transcription_delay")),
+                ),
+            )
+        )
+
+    def _agent_said(self, message: ChatMessage) -> None:
+        turn = self._turn
+        latency = turn.latency_ms
+        if not turn.agent_text:
+            latency = replace(
+                latency,
+                llm_first_token=_ms(message.metrics.get("llm_node_ttft")),
+                tts_first_audio=_ms(message.metrics.get("tts_node_ttfb")),
+                total=_ms(message.metrics.get("e2e_latency")),
+            )
+        self._update(
+            replace(
+                turn,
+                agent_text=" ".join(filter(None, (turn.agent_text, message.text_content))),
+                interrupted=turn.interrupted or message.interrupted,
+                latency_ms=latency,
+            )
+        )
+
+    def _on_tools(self, event: FunctionToolsExecutedEvent) -> None:
+        used = tuple(
+            ToolUse(
+                name=call.name,
+                ok=output is None or not output.is_error,
+                ms=round((output.created_at - call.created_at) * 1000) if output else None,
+            )
+            for call, output in event.zipped()
+        )
+        self._update(replace(self._turn, tools=(*self._turn.tools, *used)))
+
+    def _update(self, turn: Turn) -> None:
+        self._turn = turn
+        self._save(turn)
+
+
+def _ms(seconds: float | None) -> int | None:
+    return None if seconds is None else round(seconds * 1000)

@@ -1,0 +1,1 @@
+"""The caller page and the API that starts calls."""

@@ -1,0 +1,192 @@
+"""The worker: registers with LiveKit, admits jobs, keeps processes warm, and drains before it stops."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import logging
+import signal
+import socket
+import uuid
+from datetime import UTC, datetime
+
+from aiohttp import web
+from livekit.agents import AgentServer
+from livekit.agents.ipc.job_executor import JobExecutor
+
+from callpool import ending, job
+from callpool.admission import Admission
+from callpool.errors import CallpoolError, SettingError
+from callpool.settings import Settings
+from callpool.stages import load_roster
+from callpool.store.calls import Calls
+from callpool.telemetry.logs import set_up_logs
+
+logger = logging.getLogger(__name__)
+
+STOP_S = 10.0
+"""How long a job may take to write its ending when the worker stops, seconds."""
+
+PRELOAD = ["callpool.job"]
+"""Imported once in the forkserver and shared by all jobs. It names the rest."""
+
+
+def build_server(settings: Settings, admission: Admission) -> AgentServer:
+    """The SDK's server with callpool's entry points."""
+    roster = load_roster(settings.worker.roster)
+    server = AgentServer(
+        ws_url=settings.livekit.url,
+        api_key=settings.livekit.api_key,
+        api_secret=settings.livekit.api_secret.reveal(),
+        # The SDK's own health page knows nothing of draining: it gets a port that nobody is told.
+        host="127.0.0.1",
+        port=0,
+        load_fnc=lambda: admission.load,
+        # Only `Admission` refuses. With a threshold the SDK would shed calls on a busy machine.
+        load_threshold=float("inf"),
+        num_idle_processes=settings.worker.warm_processes,
+        setup_fnc=functools.partial(job.warm_up, settings),
+        preload_modules=[*PRELOAD, settings.worker.roster, *roster.modules],
+        job_memory_limit_mb=settings.worker.memory_limit_mb,
+        shutdown_process_timeout=STOP_S,
+        session_end_timeout=STOP_S,
+        initialize_process_timeout=60.0,
+        log_level="INFO",
+    )
+    server.rtc_session(
+        job.answer,
+        agent_name=settings.worker.agent_name,
+        on_request=admission.decide,
+        on_session_end=job.hang_up,
+    )
+    return server
+
+
+class Worker:
+    """One process of the pool."""
+
+    def __init__(self, settings: Settings, calls: Calls) -> None:
+        self._settings = settings
+        self._calls = calls
+        self._admission = Admission(settings.worker.capacity)
+        self._server = build_server(settings, self._admission)
+        self._registered = False
+        self._burials: set[asyncio.Task[None]] = set()
+        self.name = f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}"
+        self._server.on("worker_registered", self._on_registered)
+        self._server.on("worker_started", self._on_started)
+
+    async def run(self) -> int:
+        """Serve until a signal. Raises CallpoolError when LiveKit or the store cannot be used."""
+        health = web.AppRunner(self._health(), access_log=None)
+        await health.setup()
+        await _listen(health, self._settings.worker.host, self._settings.worker.port)
+        serving = asyncio.create_task(self._server.run(), name="agent-server")
+        stopping = asyncio.create_task(self._until_signal(), name="signals")
+        try:
+            await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if serving.done():
+                stopping.cancel()
+                serving.result()
+                raise CallpoolError("the worker stopped by itself")
+            await self._stop()
+            return 0
+        except RuntimeError as error:
+            raise CallpoolError(f"LIVEKIT_URL is {self._settings.livekit.url!r}: {error}") from error
+        finally:
+            await asyncio.gather(*self._burials, return_exceptions=True)
+            await health.cleanup()
+
+    async def _until_signal(self) -> None:
+        """Return at the first SIGINT or SIGTERM; the second one ends the process at once."""
+        loop = asyncio.get_running_loop()
+        first = asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, first.set)
+        await first.wait()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_DFL)
+
+    async def _stop(self) -> None:
+        timeout_s = self._settings.worker.drain_timeout_s
+        if self._admission.running and timeout_s:
+            logger.info(
+                "draining", extra={"action": "drain", "jobs": self._admission.running, "timeout_s": timeout_s}
+            )
+            try:
+                await self._server.drain(timeout_s)
+            except TimeoutError:
+                logger.warning(
+                    "calls are cut short: the drain took too long", extra={"action": "drain_timeout"}
+                )
+        await self._server.aclose()
+
+    def _health(self) -> web.Application:
+        async def healthz(_: web.Request) -> web.Response:
+            return web.json_response({"status": "ok"})
+
+        async def readyz(_: web.Request) -> web.Response:
+            ready = self._registered and not self._server.draining
+            reason = (
+                "ready" if ready else "draining" if self._server.draining else "not registered with LiveKit"
+            )
+            body = {
+                "status": reason,
+                "running": self._admission.running,
+                "capacity": self._admission.capacity,
+            }
+            return web.json_response(body, status=200 if ready else 503)
+
+        app = web.Application()
+        app.router.add_get("/healthz", healthz)
+        app.router.add_get("/readyz", readyz)
+        return app
+
+    def _on_registered(self, worker_id: str, _: object) -> None:
+        self._registered = True
+        logger.info("registered", extra={"action": "registered", "worker_id": worker_id})
+
+    def _on_started(self) -> None:
+        # Private, because the SDK tells nobody that a job's process has ended, and a killed one cannot write
+        # its own ending. test_worker.py fails when the pool or its event moves.
+        self._server._proc_pool.on("process_closed", self._on_process_closed)
+
+    def _on_process_closed(self, process: JobExecutor) -> None:
+        if (info := process.running_job) is None:
+            return
+        self._admission.release(info.job.id)
+        burial = asyncio.create_task(self._bury(info.job.id), name=f"bury-{info.job.id}")
+        self._burials.add(burial)
+        burial.add_done_callback(self._burials.discard)
+
+    async def _bury(self, job_id: str) -> None:
+        """Close the record of a job that ended without doing so itself."""
+        now = datetime.now(UTC)
+        for call_id in await self._calls.calls_of_open_job(job_id):
+            logger.error("job died", extra={"action": "job_died", "job_id": job_id, "call_id": call_id})
+            await self._calls.job_ended(call_id, job_id, now, ending.JOB_DIED.reason)
+            await self._calls.end(call_id, ending.JOB_DIED, now)
+
+
+async def _listen(runner: web.AppRunner, host: str, port: int) -> None:
+    try:
+        await web.TCPSite(runner, host, port).start()
+    except OSError as error:
+        raise SettingError("CALLPOOL_WORKER_PORT", port, f"a free port ({error.strerror})") from error
+
+
+async def run(settings: Settings) -> int:
+    """`callpool worker`."""
+    set_up_logs()
+    for name, value in (
+        ("LIVEKIT_API_KEY", settings.livekit.api_key),
+        ("LIVEKIT_API_SECRET", settings.livekit.api_secret),
+    ):
+        if not value:
+            raise SettingError(name, "", "a key pair of the LiveKit server")
+    for variable in settings.unknown:
+        logger.warning("no setting has this name", extra={"action": "unknown_setting", "variable": variable})
+    async with Calls(settings.store_url, plain_texts=settings.store.plain_texts) as calls:
+        await calls.open()
+        return await Worker(settings, calls).run()

@@ -1,0 +1,36 @@
+"""What a dispatch says about a call."""
+
+import json
+
+import pytest
+
+from callpool import ending
+from callpool.call import DEFAULT_LANGUAGE, Call, from_dispatch
+
+
+def dispatched(metadata: str) -> Call:
+    return from_dispatch(metadata, job_id="AJ_1", room="call-1", agent_name="callpool")
+
+
+def test_the_web_api_names_the_call() -> None:
+    """Call id, language and kind of caller come with the dispatch."""
+    call = dispatched(json.dumps({"call_id": "c_abc", "language": "de", "caller": {"kind": "synthetic"}}))
+    assert (call.call_id, call.language, call.caller.kind) == ("c_abc", "de", "synthetic")
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    ["", "not json", "[]", "7", '{"call_id": 7, "language": "", "caller": "x"}', '{"call_id": "../x"}'],
+)
+def test_what_cannot_be_used_is_passed_over(metadata: str) -> None:
+    """Whoever dispatches by other means gets a call all the same, named after its job."""
+    call = dispatched(metadata)
+    assert (call.call_id, call.language, call.caller.kind) == ("c_AJ_1", DEFAULT_LANGUAGE, "browser")
+
+
+def test_the_first_ending_stands() -> None:
+    """The disconnect that follows a goodbye does not make it an abandoned call."""
+    call = dispatched("")
+    call.end(ending.GOODBYE)
+    call.end(ending.CALLER_LEFT)
+    assert call.ending == ending.GOODBYE

@@ -1,0 +1,1 @@
+"""Function tools, and the business that they touch."""
