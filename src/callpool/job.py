@@ -18,11 +18,12 @@ from typing import Any
 
 from livekit import rtc
 from livekit.agents import AgentSession, CloseEvent, CloseReason, JobContext, JobProcess, vad
+from livekit.plugins import openai
 
 from callpool import ending
 from callpool.call import Call, Caller, from_dispatch
 from callpool.departure import Departure
-from callpool.pipeline import Pipeline, build_pipeline, build_session, build_vad, room_options
+from callpool.pipeline import Pipeline, build_llm, build_pipeline, build_session, build_vad, room_options
 from callpool.settings import Settings
 from callpool.stages import Roster, Stage, load_roster
 from callpool.store.calls import Calls
@@ -43,6 +44,7 @@ class Warm:
     settings: Settings
     roster: Roster[Any, Any]
     business: Any
+    llm: openai.LLM
     vad: vad.VAD
     calls: Calls
     live: LiveCall | None = None
@@ -70,6 +72,7 @@ def warm_up(settings: Settings, proc: JobProcess) -> None:
         settings=settings,
         roster=roster,
         business=roster.open_business(),
+        llm=build_llm(settings),
         vad=build_vad(),
         calls=Calls(settings.store_url, plain_texts=settings.store.plain_texts),
     )
@@ -87,7 +90,7 @@ async def answer(ctx: JobContext) -> None:
     warm.live = live = LiveCall(call, ctx, Writer(), warm.calls)
     _record_beginning(live)
 
-    pipeline = build_pipeline(warm.settings, warm.vad, call.language)
+    pipeline = build_pipeline(warm.settings, warm.llm, warm.vad, call.language)
     greeting = Greeting(stage.greeting(call), pipeline)  # is synthesized while the room is being joined
     pipeline.prewarm()
     session = build_session(warm.settings, pipeline, call)

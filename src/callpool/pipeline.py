@@ -44,7 +44,16 @@ def build_vad() -> vad.VAD:
     return inference.VAD(model="silero", min_silence_duration=VAD_MIN_SILENCE_S)
 
 
-def build_pipeline(settings: Settings, voice_activity: vad.VAD, language: str) -> Pipeline:
+def build_llm(settings: Settings) -> openai.LLM:
+    """The language model's client. It loads certificates (0.1 s), so processes make it while they warm up."""
+    return openai.LLM(
+        api_key=settings.openai.api_key.reveal() or LOCAL_KEY,
+        base_url=settings.openai.base_url,
+        model=settings.openai.model,
+    )
+
+
+def build_pipeline(settings: Settings, model: openai.LLM, voice_activity: vad.VAD, language: str) -> Pipeline:
     """The real plugins on the configured base URLs. They never learn whether a provider is local."""
     return Pipeline(
         stt=deepgram.STT(
@@ -53,11 +62,7 @@ def build_pipeline(settings: Settings, voice_activity: vad.VAD, language: str) -
             model=settings.deepgram.model,
             language=language,
         ),
-        llm=openai.LLM(
-            api_key=settings.openai.api_key.reveal() or LOCAL_KEY,
-            base_url=settings.openai.base_url,
-            model=settings.openai.model,
-        ),
+        llm=model,
         tts=cartesia.TTS(
             api_key=settings.cartesia.api_key.reveal() or LOCAL_KEY,
             base_url=settings.cartesia.base_url.rstrip("/"),

@@ -86,7 +86,7 @@ def store_url(value: str) -> str | None:
 
 def hide_passwords(text: str) -> str:
     """Give `text` with the passwords in its URLs replaced by `***`."""
-    text = re.sub(r"(?<=://)([^/@:\s]*):[^/\s]*@", r"\1:***@", text)
+    text = re.sub(r"(?<=://)([^/@:\s]*):\S*@", r"\1:***@", text)
     return re.sub(r"(?i)([?&]password=)[^&\s]*", r"\1***", text)
 
 

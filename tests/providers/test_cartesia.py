@@ -361,20 +361,30 @@ async def test_a_finished_context_takes_no_more_text() -> None:
 
 
 async def test_a_script_fixes_the_first_audio() -> None:
-    """90 ms after the first text, loud from the first sample, as long as the text."""
+    """Never before 90 ms after the first text, and on a quiet machine then: the best of five."""
+    taken_s = []
+    async with serving(SCRIPTED) as server, connected(server) as ws:
+        for context_id in "abcde":
+            sent_s = time.perf_counter()
+            await ws.send_json(asking("I can help you with that.", context_id))
+            assert (await ws.receive_json(timeout=5))["type"] == "chunk"
+            taken_s.append(time.perf_counter() - sent_s)
+            await until_done(ws, context_id)
+    assert 0.088 <= min(taken_s) < 0.1
+
+
+async def test_a_script_hums_as_long_as_the_text() -> None:
+    """Loud from the first sample, over all pieces of the text, faster than it plays."""
     text = "I can help you with that."
     async with serving(SCRIPTED) as server, connected(server) as ws:
-        await ws.send_json(asking(text, **{"continue": True}))
         sent_s = time.perf_counter()
-        first = await ws.receive_json(timeout=5)
+        await ws.send_json(asking(text, **{"continue": True}))
+        await ws.send_json(asking(text))
+        samples = audio_of(await until_done(ws))
         taken_s = time.perf_counter() - sent_s
-        await ws.send_json(asking(""))
-        samples = audio_of([first, *await until_done(ws)])
-        all_s = time.perf_counter() - sent_s
-    assert 0.08 <= taken_s < 0.15
-    assert all_s < len(samples) / 16000
+    assert len(samples) == pytest.approx(2 * len(text) * 0.06 * 16000, abs=2)
     assert abs(int(samples[0])) > 3000
-    assert len(samples) == pytest.approx(len(text) * 0.06 * 16000, abs=2)
+    assert taken_s < len(samples) / 16000
 
 
 async def test_bytes_come_as_a_wav_file_if_asked() -> None:

@@ -254,9 +254,12 @@ async def connected(server: TestServer, **query: str) -> AsyncIterator[aiohttp.C
         yield socket
 
 
-async def send(socket: aiohttp.ClientWebSocketResponse, audio: Samples) -> None:
-    """All at once: to the engine's side, time is what the audio says."""
+async def send(socket: aiohttp.ClientWebSocketResponse, audio: Samples, *, paced: bool = False) -> None:
+    """All at once, since to the engine time is what the audio says, or `paced` as a microphone would."""
+    started = time.perf_counter()
     for start in range(0, len(audio), 800):
+        if paced:
+            await asyncio.sleep(max(0.0, started + (start + 800) / 16_000 - time.perf_counter()))
         await socket.send_bytes(audio[start : start + 800].tobytes())
 
 
@@ -285,7 +288,7 @@ async def test_events_follow_the_query(spoken: Callable[[str, int], Samples], he
             server, vad_events="true", interim_results="true", utterance_end_ms="1000", language="multi"
         ) as socket,
     ):
-        await send(socket, audio)
+        await send(socket, audio, paced=True)
         messages = await until(socket, lambda message: message["type"] == "UtteranceEnd")
 
     assert messages[0]["type"] == "SpeechStarted"

@@ -99,6 +99,16 @@ async def test_it_loads_its_engines_and_says_when_it_is_ready() -> None:
     assert taken_s < 1
 
 
+@pytest.mark.engines
+async def test_it_can_be_stopped_while_it_loads() -> None:
+    """The engines are not waited for longer than they take to load."""
+    async with running() as started:
+        await started.line_with("loading engine")
+        code, _ = await started.stop()
+    assert code == 0
+    assert "ready" not in "".join(started.log).replace("not ready yet", "")
+
+
 async def test_a_script_needs_no_engines() -> None:
     """With fixed latencies nothing is loaded and SIGINT ends it, even with a connection open."""
     async with running("--latency", "ttfb=10") as started:
@@ -152,12 +162,13 @@ async def test_without_the_engines_it_says_what_to_install(monkeypatch: pytest.M
         await providers.serve(Settings(), Behaviour(), [])
 
 
-def test_rules_lie_beside_the_roster() -> None:
-    """The roster's folder is found without importing the roster."""
-    before = set(sys.modules)
+def test_rules_lie_beside_the_roster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The roster's folder is found without importing the roster, from any working directory."""
+    monkeypatch.delitem(sys.modules, "callpool_agents.roster", raising=False)
+    monkeypatch.chdir(tmp_path)
     folder = providers.roster_folder("callpool_agents.roster")
     assert (folder / "roster.py").is_file()
-    assert not any(name == "callpool_agents.roster" for name in set(sys.modules) - before)
+    assert "callpool_agents.roster" not in sys.modules
 
 
 @pytest.mark.parametrize("roster", ["no_such_package.roster", "callpool_agents.no_such_module", ""])
@@ -165,9 +176,3 @@ def test_a_roster_that_is_not_there_is_named(roster: str) -> None:
     """The setting, its value and what would be valid."""
     with pytest.raises(SettingError, match=r"CALLPOOL_ROSTER is .*: expected a module"):
         providers.roster_folder(roster)
-
-
-def test_the_process_needs_no_file_of_the_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The roster is found from any working directory."""
-    monkeypatch.chdir(tmp_path)
-    assert providers.roster_folder("callpool_agents.roster").is_absolute()

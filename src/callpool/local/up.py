@@ -13,7 +13,7 @@ from pathlib import Path
 from callpool.local import livekit_server
 from callpool.local.console import Console
 from callpool.local.data_directory import DataDirectory, Keys, write_private
-from callpool.local.plan import Addresses, absolute_store_url, child_environment, services
+from callpool.local.plan import Addresses, child_environment, services
 from callpool.local.ports import outward_address
 from callpool.local.signals import StopSignals
 from callpool.local.supervisor import ChildFailed, Service, Supervisor
@@ -94,7 +94,7 @@ class _Up:
             silent = [name for name, kept in self._supervisors.items() if not kept.answers.is_set()]
             raise ChildFailed(f"no answer within {READY_S:g} s from {', '.join(silent)}") from None
 
-        self._document = _document(self._settings, addresses, keys, self._home.path)
+        self._document = _document(self._settings, addresses, keys)
         self._publish()
         self._say(f"everything answers after {time.monotonic() - began:.1f} s; Ctrl-C stops it")
         _print(f'ready: open {addresses.web} in a browser, or run: callpool call "Hello"')
@@ -173,7 +173,7 @@ class _Up:
             kept.kill()
 
 
-def _document(settings: Settings, addresses: Addresses, keys: Keys, data_dir: Path) -> dict[str, object]:
+def _document(settings: Settings, addresses: Addresses, keys: Keys) -> dict[str, object]:
     return {
         "livekit_url": addresses.livekit_url,
         "api_key": keys.api_key,
@@ -183,7 +183,7 @@ def _document(settings: Settings, addresses: Addresses, keys: Keys, data_dir: Pa
         "providers": addresses.providers or None,
         "dispatcher": None,
         "inspector": None,
-        "store": absolute_store_url(settings, data_dir),
+        "store": settings.store_url,
     }
 
 

@@ -28,8 +28,10 @@ CUT_PAUSE = RATE_HZ * 13 // 100
 """A pause of 130 ms, and speech after it, cut a segment that is long enough."""
 
 CUT_AFTER = RATE_HZ * 3
-LONGEST = RATE_HZ * 9
-"""A segment of 9 s without such a pause is cut at the quietest place of its last third."""
+LONGEST = RATE_HZ * 6
+"""A segment of 6 s without such a pause is cut at the quietest 96 ms of its last third."""
+
+QUIET_WINDOWS = 3
 
 
 @dataclass(frozen=True)
@@ -145,8 +147,7 @@ class Utterances:
             self._start, self._voiced_from = self._least, window.start
         self._voiced_until = voiced_until
         if self._endpoint is not None and self._position - self._start >= LONGEST:
-            late = [w for w in self._windows if w.start >= self._position - LONGEST // 3]
-            cut = min(late[:-1], key=lambda entry: entry.level_dbfs).end
+            cut = self._quietest_place()
             yield self._ended(cut, final=False)
             self._start = self._voiced_from = cut
             self._voiced_until = voiced_until
@@ -158,6 +159,13 @@ class Utterances:
         elif quiet >= PAUSE and self._paused_at != self._voiced_until:
             self._paused_at = self._voiced_until
             yield Paused(self._segment(window.end))
+
+    def _quietest_place(self) -> int:
+        """The middle of the quietest few windows of late: most likely it is between two words."""
+        late = [w for w in self._windows if w.start >= self._position - LONGEST // 3]
+        places = [late[n : n + QUIET_WINDOWS] for n in range(len(late) - QUIET_WINDOWS)]
+        quietest = min(places, key=lambda place: sum(w.level_dbfs for w in place))
+        return quietest[QUIET_WINDOWS // 2].start + WINDOW // 2
 
     def _segment(self, end: int) -> Segment:
         assert self._start is not None

@@ -89,7 +89,7 @@ class Calls:
             "started_at": call.started_at,
             "trace_id": trace_id,
         }
-        adds = ("caller_kind", "caller_identity", "language", "trace_id")
+        adds = ("caller_identity", "language", "trace_id")
 
         async def work(connection: AsyncConnection) -> None:
             new = self._insert(calls).values(values)

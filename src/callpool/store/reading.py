@@ -8,9 +8,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, Table, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from callpool.call import Caller
 from callpool.ending import Ending
 from callpool.store.record import (
-    Caller,
     CallRecord,
     Cost,
     CostItem,
@@ -70,7 +70,7 @@ def _record(row: Row[Any], parts: Rows) -> CallRecord:
         call_id=row.call_id,
         room=row.room,
         agent_name=row.agent_name,
-        caller=Caller(row.caller_kind, row.caller_identity),
+        caller=Caller(row.caller_kind, row.caller_identity or ""),
         language=row.language,
         started_at=row.started_at,
         ended_at=row.ended_at,

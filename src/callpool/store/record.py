@@ -8,18 +8,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal, TypeAlias
 
-from callpool.call import CallerKind
+from callpool.call import Caller
 from callpool.ending import Ending
 
 Json: TypeAlias = "str | int | float | bool | list[Json] | dict[str, Json] | None"
-
-
-@dataclass(frozen=True)
-class Caller:
-    """Who calls; None until a caller was seen."""
-
-    kind: CallerKind | None = None
-    identity: str | None = None
 
 
 @dataclass(frozen=True)
@@ -138,6 +130,7 @@ class CallRecord:
     def to_json(self) -> dict[str, Json]:
         """The record as JSON data, in the shape of the call record contract; None where nothing is known."""
         document = {entry.name: _json(getattr(self, entry.name)) for entry in dataclasses.fields(self)}
+        document["caller"] = {"kind": self.caller.kind, "identity": self.caller.identity or None}
         document["cost"] = {
             "total_usd": self.cost.total_usd,
             "by_stage": _json(self.cost.by("stage")),

@@ -47,7 +47,7 @@ calls = Table(
     Column("call_id", Text, primary_key=True),
     Column("room", Text, nullable=False),
     Column("agent_name", Text, nullable=False),
-    Column("caller_kind", Text),
+    Column("caller_kind", Text, nullable=False),
     Column("caller_identity", Text),
     Column("language", Text),
     Column("started_at", UtcTime, nullable=False),

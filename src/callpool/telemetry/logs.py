@@ -11,8 +11,13 @@ QUIET = ("aiohttp.access", "asyncio", "httpx", "httpx2", "httpcore", "openai", "
 """Libraries that speak at INFO of what a reader of callpool's log does not look for."""
 
 
+def is_personal(field: str) -> bool:
+    """Whether a field may hold what a caller said or is: the SDK marks such keys with a `pii` segment."""
+    return "pii" in field.split(".")
+
+
 class FieldsFormatter(logging.Formatter):
-    """`12:30:01.250 INFO message action=… field=…`, one line a record."""
+    """`12:30:01.250 INFO message action=… field=…`, one line a record. Personal fields are left out."""
 
     default_msec_format = "%s.%03d"
 
@@ -23,7 +28,10 @@ class FieldsFormatter(logging.Formatter):
         fields = {
             name: value
             for name, value in vars(record).items()
-            if name not in _STANDARD and not name.startswith("_") and value is not None
+            if name not in _STANDARD
+            and not name.startswith("_")
+            and value is not None
+            and not is_personal(name)
         }
         return super().formatMessage(record) + "".join(f" {name}={value}" for name, value in fields.items())
 

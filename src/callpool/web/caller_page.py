@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 BUNDLE = Path(__file__).parent / "static" / "bundle"
-ASSETS = ("page.js", "page.css")
+ASSETS = {"page.js": "text/javascript; charset=utf-8", "page.css": "text/css; charset=utf-8"}
+"""The files that are served, with the types that browsers insist on: a system's own table may differ."""
 LIVEKIT_URL_MARK = "{{ livekit_url }}"
 
 NOT_BUILT = """<!doctype html>
@@ -50,7 +51,8 @@ class CallerPage:
         path = self.bundle / request.match_info["name"]
         if path.name not in ASSETS or not path.is_file():
             raise web.HTTPNotFound
-        return web.FileResponse(path, headers={"Cache-Control": "no-cache"})
+        headers = {"Cache-Control": "no-cache", "Content-Type": ASSETS[path.name]}
+        return web.FileResponse(path, headers=headers)
 
     async def protect(self, request: web.Request, response: web.StreamResponse) -> None:
         """Give every answer the security headers. A signal handler for aiohttp."""

@@ -16,7 +16,9 @@ synonyms or a rule.
 
 from callpool.local.standin.answering import StandIn
 
-NOTICE = "The language model is a deterministic stand-in, not a language model: set OPENAI_API_KEY for a real one."
+NOTICE = (
+    "The language model is a deterministic stand-in, not a language model: set OPENAI_API_KEY for a real one."
+)
 """Printed when the local providers start."""
 
 __all__ = ["NOTICE", "StandIn"]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 
 from callpool.local.standin import english
+from callpool.local.standin.filling import fill
 from callpool.local.standin.offered import Kind, Tool
 from callpool.local.standin.rules import Rules
 from callpool.local.standin.words import meanings, say_name, split_name, stems
@@ -18,7 +21,29 @@ _NAME, _CHOICE, _FIRST_SENTENCE, _PARAMETER, _DESCRIPTION = 3.0, 2.0, 1.5, 1.0, 
 """What one word counts, by where the tool has it."""
 _RULE, _RULE_WORD = 4.0, 2.0
 """What a word group of the rules counts: so much, and so much for each of its words."""
-_PLAIN_VERBS = frozenset("get set do make look lookup find fetch check show create add run start open new by".split())
+_VALUES = 1.5
+"""What it counts when everything that a tool needs was said."""
+_PLAIN_VERBS = frozenset(
+    [
+        "get",
+        "set",
+        "do",
+        "make",
+        "look",
+        "lookup",
+        "find",
+        "fetch",
+        "check",
+        "show",
+        "create",
+        "add",
+        "run",
+        "start",
+        "open",
+        "new",
+        "by",
+    ]
+)
 
 
 @dataclass(frozen=True)
@@ -33,7 +58,8 @@ class Wish:
 class Chooser:
     """Scores utterances for one set of tools."""
 
-    def __init__(self, tools: Sequence[Tool], rules: Rules) -> None:
+    def __init__(self, tools: Sequence[Tool], rules: Rules, today: date) -> None:
+        self._today = today
         self._tools = [tool for tool in tools if tool.drivable and not tool.is_goodbye]
         self._rules = rules
         self._weights = {tool.name: _weights(tool) for tool in self._tools}
@@ -48,29 +74,36 @@ class Chooser:
         if len(parts) < 2:
             return [best]
         wishes: list[Wish] = []
+        lead = ""
         for part in parts:
             wish = self._best(part)
-            if wish is None or (wishes and wishes[-1].tool is wish.tool):
-                if wishes:
-                    wishes[-1] = Wish(wishes[-1].tool, f"{wishes[-1].text} {part}", wishes[-1].score)
+            if wish is not None and not (wishes and wishes[-1].tool is wish.tool):
+                wishes.append(Wish(wish.tool, f"{lead} {part}".strip(), wish.score))
+            elif wishes:
+                wishes[-1] = Wish(wishes[-1].tool, f"{wishes[-1].text}, {part}", wishes[-1].score)
             else:
-                wishes.append(wish)
-        tools = {wish.tool.name for wish in wishes}
-        if len(tools) < 2 or len(tools) < len(wishes):
-            return [best]
-        opening = text[: text.find(wishes[0].text.split()[0])] if wishes[0].text.split() else ""
-        return [Wish(wishes[0].tool, opening + wishes[0].text, wishes[0].score), *wishes[1:]]
+                lead = f"{lead} {part},".strip()
+        names = [wish.tool.name for wish in wishes]
+        return wishes if len(set(names)) == len(names) > 1 else [best]
 
     def score(self, tool: Tool, text: str) -> float:
         said = set(meanings(text))
         weights = self._weights.get(tool.name, {})
-        shared = sum(weight / self._shared[word] for word, weight in weights.items() if word in said)
-        return shared + self._by_rule(tool, text)
+        shared = sum(
+            weight / math.sqrt(self._shared[word]) for word, weight in weights.items() if word in said
+        )
+        return shared + self._by_rule(tool, text) + (self._by_values(tool, text) if shared else 0.0)
 
     def _by_rule(self, tool: Tool, text: str) -> float:
         said = stems(text)
         groups = [group for group in self._rules.intents.get(tool.name, ()) if group.counts(said)]
         return max((_RULE + _RULE_WORD * len(group.wanted) for group in groups), default=0.0)
+
+    def _by_values(self, tool: Tool, text: str) -> float:
+        """Of two tools whose words were said, the one whose values were said too is meant."""
+        telling = [each for each in tool.needed if each.kind not in (Kind.TEXT, Kind.YES_NO)]
+        filled = fill(tool, text, self._today).values if telling else {}
+        return _VALUES * sum(each.name in filled for each in telling) / (len(telling) or 1)
 
     def _best(self, text: str) -> Wish | None:
         scored = [Wish(tool, text, self.score(tool, text)) for tool in self._tools]

@@ -52,7 +52,7 @@ class Dialogue:
             dialogue.order = ""
             match message.get("role"):
                 case "system" | "developer":
-                    dialogue.instructions.append(text)
+                    dialogue.instructions.append(spoken_text(message.get("content")))
                     dialogue.order = text if len(dialogue.instructions) > 1 else ""
                 case "user" if open_turn:
                     dialogue.turns[-1].caller += f" {text}"

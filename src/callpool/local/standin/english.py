@@ -5,13 +5,156 @@ from __future__ import annotations
 import re
 
 STOP_WORDS = frozenset(
-    """a an and any are as ask asks asked at be been but by call caller callers calls can could customer did do does
-    each for from function get give given gives go got had has have he hello her hi him his how i if in into is it its
-    just know let like made make may me might much must my name need needs no not now of off ok okay on once one only
-    or our out over per please return returned returns said say says set she should so some take tell than thank thanks
-    that the their them then there these they this those to tool up use used user uses very want wants was we well
-    were what when where which who why will with would yes you your number way today detail details information
-    s m re ve ll d t""".split()
+    [
+        "a",
+        "an",
+        "and",
+        "any",
+        "are",
+        "as",
+        "ask",
+        "asks",
+        "asked",
+        "at",
+        "be",
+        "been",
+        "but",
+        "by",
+        "call",
+        "caller",
+        "callers",
+        "calls",
+        "can",
+        "could",
+        "customer",
+        "did",
+        "do",
+        "does",
+        "each",
+        "for",
+        "from",
+        "function",
+        "get",
+        "give",
+        "given",
+        "gives",
+        "go",
+        "got",
+        "had",
+        "has",
+        "have",
+        "he",
+        "hello",
+        "her",
+        "hi",
+        "him",
+        "his",
+        "how",
+        "i",
+        "if",
+        "in",
+        "into",
+        "is",
+        "it",
+        "its",
+        "just",
+        "know",
+        "let",
+        "like",
+        "made",
+        "make",
+        "may",
+        "me",
+        "might",
+        "much",
+        "must",
+        "my",
+        "name",
+        "need",
+        "needs",
+        "no",
+        "not",
+        "now",
+        "of",
+        "off",
+        "ok",
+        "okay",
+        "on",
+        "once",
+        "one",
+        "only",
+        "or",
+        "our",
+        "out",
+        "over",
+        "per",
+        "please",
+        "return",
+        "returned",
+        "returns",
+        "said",
+        "say",
+        "says",
+        "set",
+        "she",
+        "should",
+        "so",
+        "some",
+        "take",
+        "tell",
+        "than",
+        "thank",
+        "thanks",
+        "that",
+        "the",
+        "their",
+        "them",
+        "then",
+        "there",
+        "these",
+        "they",
+        "this",
+        "those",
+        "to",
+        "tool",
+        "up",
+        "use",
+        "used",
+        "user",
+        "uses",
+        "very",
+        "want",
+        "wants",
+        "was",
+        "we",
+        "well",
+        "were",
+        "what",
+        "when",
+        "where",
+        "which",
+        "who",
+        "why",
+        "will",
+        "with",
+        "would",
+        "yes",
+        "you",
+        "your",
+        "number",
+        "way",
+        "today",
+        "detail",
+        "details",
+        "information",
+        "s",
+        "m",
+        "re",
+        "ve",
+        "ll",
+        "d",
+        "t",
+    ]
 )
 """Words that say nothing about which tool is meant."""
 
@@ -58,7 +201,9 @@ WHO_ARE_YOU = re.compile(
     r"\b((who|what) are you|who am i (talking|speaking) (to|with)|are you (a|an) (real|human|person|robot|machine|bot|computer|ai)|"
     r"are you (real|human)|what is your name|what'?s your name)\b"
 )
-ABILITIES = re.compile(r"\b(what can you do|how can you help|what do you do|can you help|help me|i need help|^\W*help\W*$)")
+ABILITIES = re.compile(
+    r"\b(what can you do|how can you help|what do you do|can you help|help me|i need help|^\W*help\W*$)"
+)
 YES = re.compile(
     r"^\W*(yes|yeah|yep|yup|sure|correct|right|exactly|okay|ok|of course|please do|go ahead|certainly|absolutely|"
     r"that'?s (right|correct|fine)|that is (right|correct|fine)|i do|it is|i am|do it|sounds good)\b"
@@ -96,22 +241,130 @@ NAME_CUE = re.compile(
 WEAK_NAME_CUE = re.compile(r"^(?:this is|under|i am|i'm)\b", re.IGNORECASE)
 """A name after these starts with a capital letter; "I am looking for" is none."""
 NOT_A_NAME = frozenset(
-    """a an and the not no yes yeah from in at to for of my your is was it that this here there looking calling trying
-    wondering sorry afraid sure speaking going having please number order i you me just about with on so but or it's
-    what where when why how who which can could would will do does did okay ok hello hi thanks thank uh um""".split()
+    [
+        "a",
+        "an",
+        "and",
+        "the",
+        "not",
+        "no",
+        "yes",
+        "yeah",
+        "from",
+        "in",
+        "at",
+        "to",
+        "for",
+        "of",
+        "my",
+        "your",
+        "is",
+        "was",
+        "it",
+        "that",
+        "this",
+        "here",
+        "there",
+        "looking",
+        "calling",
+        "trying",
+        "wondering",
+        "sorry",
+        "afraid",
+        "sure",
+        "speaking",
+        "going",
+        "having",
+        "please",
+        "number",
+        "order",
+        "i",
+        "you",
+        "me",
+        "just",
+        "about",
+        "with",
+        "on",
+        "so",
+        "but",
+        "or",
+        "it's",
+        "what",
+        "where",
+        "when",
+        "why",
+        "how",
+        "who",
+        "which",
+        "can",
+        "could",
+        "would",
+        "will",
+        "do",
+        "does",
+        "did",
+        "okay",
+        "ok",
+        "hello",
+        "hi",
+        "thanks",
+        "thank",
+        "uh",
+        "um",
+    ]
 )
 
-WEEKDAYS = "monday tuesday wednesday thursday friday saturday sunday".split()
-MONTHS = (
-    "january february march april may june july august september october november december".split()
-)
+WEEKDAYS = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+MONTHS = [
+    "january",
+    "february",
+    "march",
+    "april",
+    "may",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
+    "december",
+]
 ORDINALS = {
     word: number
     for number, word in enumerate(
-        """first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth fourteenth
-        fifteenth sixteenth seventeenth eighteenth nineteenth twentieth twenty-first twenty-second twenty-third
-        twenty-fourth twenty-fifth twenty-sixth twenty-seventh twenty-eighth twenty-ninth thirtieth
-        thirty-first""".split(),
+        [
+            "first",
+            "second",
+            "third",
+            "fourth",
+            "fifth",
+            "sixth",
+            "seventh",
+            "eighth",
+            "ninth",
+            "tenth",
+            "eleventh",
+            "twelfth",
+            "thirteenth",
+            "fourteenth",
+            "fifteenth",
+            "sixteenth",
+            "seventeenth",
+            "eighteenth",
+            "nineteenth",
+            "twentieth",
+            "twenty-first",
+            "twenty-second",
+            "twenty-third",
+            "twenty-fourth",
+            "twenty-fifth",
+            "twenty-sixth",
+            "twenty-seventh",
+            "twenty-eighth",
+            "twenty-ninth",
+            "thirtieth",
+            "thirty-first",
+        ],
         1,
     )
 }
@@ -126,40 +379,142 @@ UNITS = {
 TEENS = {
     word: number
     for number, word in enumerate(
-        "ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen".split(), 10
+        [
+            "ten",
+            "eleven",
+            "twelve",
+            "thirteen",
+            "fourteen",
+            "fifteen",
+            "sixteen",
+            "seventeen",
+            "eighteen",
+            "nineteen",
+        ],
+        10,
     )
 }
 TENS = {
     word: number * 10
-    for number, word in enumerate("twenty thirty forty fifty sixty seventy eighty ninety".split(), 2)
+    for number, word in enumerate(
+        ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"], 2
+    )
 } | {"fourty": 40}
 SCALES = {"hundred": 100, "thousand": 1000}
 REPEATS = {"double": 2, "triple": 3, "treble": 3}
-SOUNDS_LIKE = {"to": "2", "too": "2", "for": "4", "fore": "4", "ate": "8", "won": "1", "tree": "3", "fife": "5", "niner": "9"}
+SOUNDS_LIKE = {
+    "to": "2",
+    "too": "2",
+    "for": "4",
+    "fore": "4",
+    "ate": "8",
+    "won": "1",
+    "tree": "3",
+    "fife": "5",
+    "niner": "9",
+}
 """Words that speech-to-text writes for a digit; they count only between digits."""
-DIGIT_FILLERS = frozenset("uh um er erm then dash hyphen comma space and it's its".split())
-CORRECTIONS = frozenset("no sorry rather correction wait mean".split())
+DIGIT_FILLERS = frozenset(
+    ["uh", "um", "er", "erm", "then", "dash", "hyphen", "comma", "space", "and", "it's", "its"]
+)
+CORRECTIONS = frozenset(["no", "sorry", "rather", "correction", "wait", "mean"])
 COUNTS = {"couple": 2.0, "pair": 2.0, "dozen": 12.0, "half": 0.5}
 
-DIGIT_NAMES = frozenset("number id code pin digits zip postcode account reference ref phone telephone mobile extension".split())
-QUANTITY_NAMES = frozenset("quantity amount count age size people guests persons many total".split())
-TEXT_NAMES = frozenset(
-    """reason summary address message text note notes comment comments description question query details subject body
-    content feedback issue problem request complaint instructions""".split()
+DIGIT_NAMES = frozenset(
+    [
+        "number",
+        "id",
+        "code",
+        "pin",
+        "digits",
+        "zip",
+        "postcode",
+        "account",
+        "reference",
+        "ref",
+        "phone",
+        "telephone",
+        "mobile",
+        "extension",
+    ]
 )
-DATE_NAMES = frozenset("date day when deadline birthday weekday".split())
-TIME_NAMES = frozenset("time hour clock".split())
-PERSON_NAMES = frozenset("name fullname surname firstname lastname who".split())
+QUANTITY_NAMES = frozenset(
+    ["quantity", "amount", "count", "age", "size", "people", "guests", "persons", "many", "total"]
+)
+TEXT_NAMES = frozenset(
+    [
+        "reason",
+        "summary",
+        "address",
+        "message",
+        "text",
+        "note",
+        "notes",
+        "comment",
+        "comments",
+        "description",
+        "question",
+        "query",
+        "details",
+        "subject",
+        "body",
+        "content",
+        "feedback",
+        "issue",
+        "problem",
+        "request",
+        "complaint",
+        "instructions",
+    ]
+)
+DATE_NAMES = frozenset(["date", "day", "when", "deadline", "birthday", "weekday"])
+TIME_NAMES = frozenset(["time", "hour", "clock"])
+PERSON_NAMES = frozenset(["name", "fullname", "surname", "firstname", "lastname", "who"])
 THING_NAMES = frozenset(
-    "item product city street company file room place country event song tool playlist list project brand model".split()
+    [
+        "item",
+        "product",
+        "city",
+        "street",
+        "company",
+        "file",
+        "room",
+        "place",
+        "country",
+        "event",
+        "song",
+        "tool",
+        "playlist",
+        "list",
+        "project",
+        "brand",
+        "model",
+    ]
 )
 """Before `name` these mean the name of a thing."""
-PLACE_NAMES = frozenset("city place location destination country town area region origin airport station store".split())
-GOODS_NAMES = frozenset("item product article dish drink meal goods food".split())
+PLACE_NAMES = frozenset(
+    [
+        "city",
+        "place",
+        "location",
+        "destination",
+        "country",
+        "town",
+        "area",
+        "region",
+        "origin",
+        "airport",
+        "station",
+        "store",
+    ]
+)
+GOODS_NAMES = frozenset(["item", "product", "article", "dish", "drink", "meal", "goods", "food"])
 PLACE_CUES = {"origin": "from", "destination": "to"}
 ACQUIRE = "order|buy|get|want|like|purchase|need|have|take"
 
-GOODBYE_TOOL = re.compile(r"\b(end|finish|terminate|close|hang)[ _]?(the |this |up )?_?(call|conversation|session|phone|up)\b")
+GOODBYE_TOOL = re.compile(
+    r"\b(end|finish|terminate|close|hang)[ _]?(the |this |up )?_?(call|conversation|session|phone|up)\b"
+)
 SILENT_TOOL = re.compile(r"(don'?t|do not|without) (generate|say|speak|respond|add)", re.IGNORECASE)
 
 

@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from callpool.local.standin import calendar, english
 from callpool.local.standin.offered import Kind, Parameter, Tool
 from callpool.local.standin.spoken import Span, digit_runs, digits_of, quantities
-from callpool.local.standin.words import meaning, meanings, say_name, split_name, stem
+from callpool.local.standin.words import meaning, meanings, say_name, split_name, stem, stems
 
 _ORDER = (
     Kind.EMAIL,
@@ -72,15 +72,22 @@ Found = Iterator[tuple[object, Span]]
 
 def fill(tool: Tool, text: str, today: date, asked: Parameter | None = None) -> Filled:
     """Fill what can be filled of a tool's parameters from one utterance."""
-    filled, taken = Filled(), ()
+    filled = Filled()
     ranked = sorted(
         tool.parameters,
-        key=lambda each: (asked is None or each.name != asked.name, _ORDER.index(each.kind) if each.kind in _ORDER else 99),
+        key=lambda each: (
+            asked is None or each.name != asked.name,
+            _ORDER.index(each.kind) if each.kind in _ORDER else 99,
+        ),
     )
-    taken_spans: tuple[Span, ...] = taken
+    taken_spans: tuple[Span, ...] = ()
     for parameter in ranked:
         said = Utterance(text, today, asked, taken_spans)
-        found = [(value, span) for value, span in _find(parameter, said, tool) if value is not None and said.free(span)]
+        found = [
+            (value, span)
+            for value, span in _find(parameter, said, tool)
+            if value is not None and said.free(span)
+        ]
         if found:
             filled.values[parameter.name] = found[0][0]
             filled.others[parameter.name] = [value for value, _ in found[1:]]
@@ -131,11 +138,15 @@ def _near(parameter: Parameter, said: Utterance, span: Span) -> bool:
 
 def _digits(parameter: Parameter, said: Utterance) -> Found:
     lengths = parameter.lengths
-    candidates = [heard for run in digit_runs(said.text) if said.free(run.span) for heard in digits_of(run, lengths)]
+    candidates = [
+        heard for run in digit_runs(said.text) if said.free(run.span) for heard in digits_of(run, lengths)
+    ]
     dates = [day.span for day in calendar.days(said.text, said.today)]
     fitting: list[tuple[bool, int, str, Span]] = []
     for heard in candidates:
-        near = _near(parameter, said, heard.span) or "number" in said.text[: heard.span[0]].lower().split()[-2:]
+        near = (
+            _near(parameter, said, heard.span) or "number" in said.text[: heard.span[0]].lower().split()[-2:]
+        )
         long_enough = said.is_asked(parameter) or near or len(heard.digits) >= 3
         if lengths:
             long_enough = lengths[0] <= len(heard.digits) <= lengths[1]
@@ -149,7 +160,12 @@ def _digits(parameter: Parameter, said: Utterance) -> Found:
 def _wrong_length(parameter: Parameter, said: Utterance) -> str:
     if parameter.lengths is None:
         return ""
-    heard = [each.digits for run in digit_runs(said.text) if said.free(run.span) for each in digits_of(run, parameter.lengths)]
+    heard = [
+        each.digits
+        for run in digit_runs(said.text)
+        if said.free(run.span)
+        for each in digits_of(run, parameter.lengths)
+    ]
     longest = max(heard, key=len, default="")
     return longest if said.is_asked(parameter) or len(longest) >= 3 else ""
 
@@ -171,7 +187,10 @@ def _numbers(parameter: Parameter, said: Utterance, tool: Tool) -> Found:
         and (parameter.minimum is None or quantity.value >= parameter.minimum)
         and (parameter.maximum is None or quantity.value <= parameter.maximum)
         and (parameter.json_type != "integer" or quantity.value.is_integer())
-        and (said.is_asked(parameter) or all(quantity.span[1] <= start or end <= quantity.span[0] for start, end in taken))
+        and (
+            said.is_asked(parameter)
+            or all(quantity.span[1] <= start or end <= quantity.span[0] for start, end in taken)
+        )
     ]
     if said.is_asked(parameter) and not found:
         bare = re.sub(r"\W", "", said.text.lower())
@@ -211,7 +230,9 @@ def _choices(parameter: Parameter, said: Utterance) -> Found:
             yield choice, span
     if not found and said.is_asked(parameter):
         names = {say_name(str(choice)): choice for choice in parameter.choices}
-        for close in get_close_matches(english.LEAD_IN.sub("", said.text.lower()).strip(" .!?,"), names, 1, 0.7):
+        for close in get_close_matches(
+            english.LEAD_IN.sub("", said.text.lower()).strip(" .!?,"), names, 1, 0.7
+        ):
             yield names[close], _whole(said)
 
 
@@ -271,7 +292,11 @@ def _name(text: str, capitals: bool) -> str | None:
     """Up to four words that can be a name; None when the first one cannot."""
     words: list[str] = []
     for word in re.findall(r"[^\W\d_][\w'-]*|[.,;!?\d]", text)[:_NAME_WORDS_AT_MOST]:
-        if not word[0].isalpha() or word.lower() in english.NOT_A_NAME or (capitals and not word[0].isupper()):
+        if (
+            not word[0].isalpha()
+            or word.lower() in english.NOT_A_NAME
+            or (capitals and not word[0].isupper())
+        ):
             break
         words.append(word if word[0].isupper() else word.capitalize())
     return " ".join(words) or None
@@ -305,7 +330,9 @@ def _short(parameter: Parameter, said: Utterance) -> Found:
     noun = r"((?:[^\W\d_][\w'-]*)(?:\s+[^\W\d_][\w'-]*){0,3})"
     cues: list[str] = []
     if words & english.PLACE_NAMES:
-        preposition = next((cue for name, cue in english.PLACE_CUES.items() if name in words), "in|at|to|from|near|for")
+        preposition = next(
+            (cue for name, cue in english.PLACE_CUES.items() if name in words), "in|at|to|from|near|for"
+        )
         cues.append(rf"\b(?:{preposition})\s+([A-Z]\w+(?:\s[A-Z]\w+)*)")
     if words & english.GOODS_NAMES:
         amounts = [each.span for each in quantities(said.text)]
@@ -333,11 +360,13 @@ def _until_stop(phrase: str) -> str:
 def _texts(parameter: Parameter, said: Utterance, tool: Tool) -> Found:
     if said.is_asked(parameter):
         answer = english.TEXT_LEAD_IN.sub("", said.text).strip()
-        if meanings(answer) or re.search(r"\d", answer):
+        if set(meanings(answer)) - set(meanings(say_name(tool.name))) or re.search(r"\d", answer):
             yield answer.rstrip(" ,"), _whole(said)
         return
     if "address" in parameter.words:
-        for match in re.finditer(r"\b(?:address (?:is|to|should be)|to|at)\s+(\d{1,5}\s+[^\W\d].+)$", said.text):
+        for match in re.finditer(
+            r"\b(?:address (?:is|to|should be)|to|at)\s+(\d{1,5}\s+[^\W\d].+)$", said.text
+        ):
             yield match[1].rstrip(" ."), match.span(1)
         for match in re.finditer(r"\baddress is\s+(.+)$", said.text, re.IGNORECASE):
             yield match[1].rstrip(" ."), match.span(1)
@@ -353,12 +382,15 @@ def _texts(parameter: Parameter, said: Utterance, tool: Tool) -> Found:
 
 def _other_clauses(said: Utterance, tool: Tool) -> list[str]:
     """The clauses that say neither which tool is meant nor a value that was already taken."""
-    intent = set(meanings(say_name(tool.name)))
+    intent = {stem(word) for word in split_name(tool.name)}
     clauses: list[str] = []
     start = 0
-    for end, following in [*(match.span() for match in english.CLAUSE_END.finditer(said.text)), (len(said.text),) * 2]:
+    for end, following in [
+        *(match.span() for match in english.CLAUSE_END.finditer(said.text)),
+        (len(said.text),) * 2,
+    ]:
         clause = said.text[start:end].strip()
-        if clause and said.free((start, end)) and meanings(clause) and not intent & set(meanings(clause)):
+        if clause and said.free((start, end)) and meanings(clause) and not intent & stems(clause):
             clauses.append(clause)
         start = following
     return clauses

@@ -173,12 +173,15 @@ class _Reader:
             table = self._table(where, entry, ("say", "when"))
             when = self._table(f"{where}.when", table.get("when", {}))
             sentence = Sentence(
-                self._text(f"{where}.say", table.get("say")), {name: str(wanted) for name, wanted in when.items()}
+                self._text(f"{where}.say", table.get("say")),
+                {name: str(wanted) for name, wanted in when.items()},
             )
             try:
                 named = sentence.fields
             except ValueError as error:
-                raise self._wrong(f"{where}.say", sentence.say, f"a text with fields in braces ({error})") from error
+                raise self._wrong(
+                    f"{where}.say", sentence.say, f"a text with fields in braces ({error})"
+                ) from error
             for name in named:
                 if not name.isidentifier():
                     raise self._wrong(f"{where}.say", f"{{{name}}}", "the name of a field between the braces")

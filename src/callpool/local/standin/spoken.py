@@ -61,7 +61,7 @@ def digit_runs(text: str) -> list[Run]:
     run, at, correcting, joint = Run(), 0, False, False
     while at < len(tokens):
         word, _ = tokens[at]
-        group, used = _group(tokens, at, bool(run.groups))
+        group, used = _group(tokens, at, run.groups[-1].digits if run.groups else "")
         if group:
             target = run.corrected if correcting else run.groups
             if joint and not correcting:
@@ -73,13 +73,17 @@ def digit_runs(text: str) -> list[Run]:
             correcting = True
         elif word == "and":
             joint = True
-        elif not (run.groups and (word in ",.-;" or word in english.DIGIT_FILLERS or (correcting and word == "i"))):
+        elif not (
+            run.groups and (word in ",.-;" or word in english.DIGIT_FILLERS or (correcting and word == "i"))
+        ):
             runs, run, correcting, joint = [*runs, run], Run(), False, False
         at += 1
-    return [found for found in [*runs, run] if found.groups and not all(group.doubtful for group in found.groups)]
+    return [
+        found for found in [*runs, run] if found.groups and not all(group.doubtful for group in found.groups)
+    ]
 
 
-def _group(tokens: list[tuple[str, Span]], at: int, running: bool) -> tuple[Group | None, int]:
+def _group(tokens: list[tuple[str, Span]], at: int, previous: str) -> tuple[Group | None, int]:
     word, span = tokens[at]
     following = tokens[at + 1][0] if at + 1 < len(tokens) else ""
     if word in english.REPEATS and (digit := _digit(following)):
@@ -89,7 +93,7 @@ def _group(tokens: list[tuple[str, Span]], at: int, running: bool) -> tuple[Grou
     value, used = _cardinal([token for token, _ in tokens[at : at + 16]])
     if used:
         return Group(str(value), (span[0], tokens[at + used - 1][1][1])), used
-    if word in english.SOUNDS_LIKE and running and (not following or _starts_digits(following)):
+    if word in english.SOUNDS_LIKE and 0 < len(previous) <= 2 and _may_go_on(following):
         return Group(english.SOUNDS_LIKE[word], span, doubtful=True), 1
     return None, 0
 
@@ -100,9 +104,10 @@ def _digit(word: str) -> str:
     return word if len(word) == 1 and word.isdigit() else ""
 
 
-def _starts_digits(word: str) -> bool:
+def _may_go_on(word: str) -> bool:
     return (
-        word.isdigit()
+        not word
+        or (word.isdigit() and len(word) <= 3)
         or word in english.UNITS
         or word in english.REPEATS
         or word in english.SOUNDS_LIKE
@@ -119,13 +124,17 @@ def _cardinal(tokens: list[str]) -> tuple[int, int]:
     last = ""
     while at < len(tokens):
         word = tokens[at]
-        if word in english.UNITS and last in ("", "scale") or (word in english.UNITS and last == "tens" and english.UNITS[word]):
+        if (word in english.UNITS and last in ("", "scale")) or (
+            word in english.UNITS and last == "tens" and english.UNITS[word]
+        ):
             current, last = current + english.UNITS[word], "unit"
         elif word in english.TEENS and last in ("", "scale"):
             current, last = current + english.TEENS[word], "teen"
         elif word in english.TENS and last in ("", "scale"):
             current, last = current + english.TENS[word], "tens"
-        elif word.isdigit() and (last == "scale" or (last == "" and at + 1 < len(tokens) and tokens[at + 1] in english.SCALES)):
+        elif word.isdigit() and (
+            last == "scale" or (last == "" and at + 1 < len(tokens) and tokens[at + 1] in english.SCALES)
+        ):
             current, last = current + int(word), "literal"
         elif word in english.SCALES and last not in ("", "scale"):
             current, last = max(current, 1) * english.SCALES[word], "scale"
@@ -143,19 +152,32 @@ def _cardinal(tokens: list[str]) -> tuple[int, int]:
 
 def digits_of(run: Run, lengths: tuple[int, int] | None) -> list[Heard]:
     """What a run may mean: one number, or several when that is what fits the number of digits asked for."""
-    for groups in (run.groups, [group for group in run.groups if not group.doubtful]):
-        joined = _corrected("".join(group.digits for group in groups), run.corrected, lengths)
-        whole = Heard(joined, run.span)
-        if lengths is None:
-            return _by_joint(run, groups, whole)
-        if lengths[0] <= len(joined) <= lengths[1]:
-            return [whole]
-        if lengths[0] == lengths[1] and (several := _equal_parts(groups, lengths[0])):
-            return several
-        fitting = [part for part in _by_joint(run, groups, whole) if lengths[0] <= len(part.digits) <= lengths[1]]
-        if fitting:
-            return fitting
-    return [Heard("".join(group.digits for group in run.groups), run.span)]
+    joined = _corrected("".join(group.digits for group in run.groups), run.corrected, lengths)
+    whole = Heard(joined, run.span)
+    if lengths is None:
+        return _by_joint(run, whole)
+    if lengths[0] <= len(joined) <= lengths[1]:
+        return [whole]
+    if lengths[0] == lengths[1] and (several := _equal_parts(run.groups, lengths[0])):
+        return several
+    parts = [*_by_joint(run, whole), *_without_doubt(run)]
+    return [part for part in parts if lengths[0] <= len(part.digits) <= lengths[1]] or [whole]
+
+
+def _without_doubt(run: Run) -> list[Heard]:
+    """Leave out the words that only sound like digits, and take what stands between them for numbers."""
+    parts: list[list[Group]] = [[]]
+    for group in run.groups:
+        if group.doubtful:
+            parts.append([])
+        else:
+            parts[-1].append(group)
+    every = [group for part in parts for group in part]
+    return [_heard(part) for part in [every, *parts] if part]
+
+
+def _heard(groups: list[Group]) -> Heard:
+    return Heard("".join(group.digits for group in groups), (groups[0].span[0], groups[-1].span[1]))
 
 
 def _corrected(digits: str, correction: list[Group], lengths: tuple[int, int] | None) -> str:
@@ -166,16 +188,16 @@ def _corrected(digits: str, correction: list[Group], lengths: tuple[int, int] | 
     return digits[: -len(again)] + again
 
 
-def _by_joint(run: Run, groups: list[Group], whole: Heard) -> list[Heard]:
+def _by_joint(run: Run, whole: Heard) -> list[Heard]:
     """Split at "and", and between numbers that were each written as one."""
-    if run.corrected or len(groups) < 2:
+    if run.corrected or len(run.groups) < 2:
         return [whole]
-    parts: list[list[Group]] = [[groups[0]]]
-    for index, (one, two) in enumerate(pairwise(groups), 1):
+    parts: list[list[Group]] = [[run.groups[0]]]
+    for index, (one, two) in enumerate(pairwise(run.groups), 1):
         if index in run.joints or (len(one.digits) >= 4 and len(two.digits) >= 4):
             parts.append([])
         parts[-1].append(two)
-    return [Heard("".join(group.digits for group in part), (part[0].span[0], part[-1].span[1])) for part in parts]
+    return [_heard(part) for part in parts]
 
 
 def _equal_parts(groups: list[Group], length: int) -> list[Heard]:
@@ -210,14 +232,21 @@ def _worded(text: str) -> Iterator[Quantity]:
                 yield Quantity(english.COUNTS[words[at]], tokens[at][1])
             at += 1
             continue
-        if words[at] == "one" and used == 1 and at and words[at - 1] in ("this", "that", "the", "another", "which", "no"):
+        if (
+            words[at] == "one"
+            and used == 1
+            and at
+            and words[at - 1] in ("this", "that", "the", "another", "which", "no")
+        ):
             at += 1
             continue
         start, number = at, float(value)
         at += used
         fraction = ""
-        while at < len(words) and (fraction or words[at] in ("point", "dot")) and (
-            not fraction or _digit(words[at])
+        while (
+            at < len(words)
+            and (fraction or words[at] in ("point", "dot"))
+            and (not fraction or _digit(words[at]))
         ):
             fraction += _digit(words[at]) or "0."
             at += 1

@@ -19,7 +19,7 @@ def upgrade() -> None:
         sa.Column("call_id", sa.Text, primary_key=True),
         sa.Column("room", sa.Text, nullable=False),
         sa.Column("agent_name", sa.Text, nullable=False),
-        sa.Column("caller_kind", sa.Text),
+        sa.Column("caller_kind", sa.Text, nullable=False),
         sa.Column("caller_identity", sa.Text),
         sa.Column("language", sa.Text),
         sa.Column("started_at", TIME, nullable=False),

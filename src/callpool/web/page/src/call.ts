@@ -3,6 +3,7 @@ import {
   createLocalAudioTrack,
   type DisconnectReason,
   type LocalAudioTrack,
+  type RemoteTrack,
   Room,
   RoomEvent,
   Track,
@@ -41,6 +42,7 @@ export class Call {
     },
   });
   private microphone?: LocalAudioTrack;
+  private readonly players = new Map<Track, HTMLMediaElement>();
   private over = false;
 
   constructor(private readonly listener: Listener) {
@@ -51,10 +53,10 @@ export class Call {
       .on(RoomEvent.ParticipantDisconnected, changed)
       .on(RoomEvent.ParticipantAttributesChanged, changed)
       .on(RoomEvent.TrackSubscribed, (track) => {
-        if (track.kind === Track.Kind.Audio) document.body.append(track.attach());
+        if (track.kind === Track.Kind.Audio) this.play(track);
       })
       .on(RoomEvent.TrackUnsubscribed, (track) => {
-        for (const element of track.detach()) element.remove();
+        this.players.get(track)?.remove();
       })
       .on(RoomEvent.AudioPlaybackStatusChanged, () => listener.silent(!this.room.canPlaybackAudio))
       .on(RoomEvent.Disconnected, (reason) => this.disconnected(reason));
@@ -104,6 +106,12 @@ export class Call {
 
   private tell(): void {
     if (!this.over) this.listener.state(stateOf(this.room));
+  }
+
+  private play(track: RemoteTrack): void {
+    const player = track.attach();
+    this.players.set(track, player);
+    document.body.append(player);
   }
 
   private disconnected(reason: DisconnectReason | undefined): void {

@@ -1,0 +1,118 @@
+"""Parts that several folders of tests share: a real LiveKit server, a real `callpool up`, free ports."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from processes import any_ports, started, until
+
+from callpool import settings
+from callpool.errors import ServerNotFound
+from callpool.local import livekit_server, tether
+from callpool.local.data_directory import write_private
+from callpool.local.ports import Ports
+
+LOOPBACK = "127.0.0.1"
+
+
+@dataclass(frozen=True)
+class LiveKitServer:
+    """A running LiveKit server."""
+
+    port: int
+    key: str
+    secret: str
+    pid: int
+
+    @property
+    def url(self) -> str:
+        return f"ws://{LOOPBACK}:{self.port}"
+
+    @property
+    def env(self) -> dict[str, str]:
+        """The variables that point callpool at it."""
+        return {"LIVEKIT_URL": self.url, "LIVEKIT_API_KEY": self.key, "LIVEKIT_API_SECRET": self.secret}
+
+
+@pytest.fixture(scope="session")
+def free_port() -> Callable[[], int]:
+    """Gives a free port on loopback, another one at each call."""
+    ports = Ports(settings.load({"CALLPOOL_WEB_PORT": "0"}), LOOPBACK, lambda _: None)
+    return lambda: ports.choose("web.port")
+
+
+@pytest.fixture(scope="session")
+def livekit_program() -> Path:
+    """The LiveKit server's program: found, or built."""
+    try:
+        return asyncio.run(
+            livekit_server.find(
+                settings.load(), lambda text: print(f"livekit-server: {text}", file=sys.stderr)
+            )
+        )
+    except ServerNotFound as error:
+        pytest.fail(str(error))
+
+
+@pytest.fixture(scope="session")
+def livekit(
+    livekit_program: Path, free_port: Callable[[], int], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[LiveKitServer]:
+    """A LiveKit server that is strictly on loopback, with keys of its own, for the whole session."""
+    folder = tmp_path_factory.mktemp("livekit")
+    port, key, secret = free_port(), f"API{secrets.token_hex(6)}", secrets.token_urlsafe(36)
+    write_private(
+        folder / "livekit.yaml",
+        livekit_server.configuration(
+            ip=LOOPBACK, node_ip=LOOPBACK, port=port, udp_port=free_port(), api_key=key, secret=secret
+        ),
+    )
+    tethered = [sys.executable, "-I", "-S", tether.__file__, str(os.getpid()), "-"]
+    command = [str(livekit_program), "--config", str(folder / "livekit.yaml")]
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [*(tethered if sys.platform == "linux" else ()), *command],
+            env=livekit_server.environment(),
+            stdout=log,
+            stderr=log,
+        )
+
+    def answers() -> bool:
+        assert process.poll() is None, f"the LiveKit server did not start:\n{(folder / 'log').read_text()}"
+        try:
+            with urllib.request.urlopen(f"http://{LOOPBACK}:{port}", timeout=1):
+                return True
+        except (urllib.error.URLError, OSError):
+            return False
+
+    try:
+        until(answers, "the LiveKit server answers", 20)
+        yield LiveKitServer(port, key, secret, process.pid)
+    finally:
+        process.terminate()
+        try:
+            process.wait(timeout=3)
+        except subprocess.TimeoutExpired:  # it waits for callers that a failed test left in their rooms
+            process.kill()
+            process.wait(timeout=10)
+
+
+@pytest.fixture(scope="session")
+def up_settings(
+    livekit_program: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[settings.Settings]:
+    """The settings of a real `callpool up` with local providers, that runs for the whole session."""
+    folder = tmp_path_factory.mktemp("up")
+    with started(folder, any_ports(CALLPOOL_LIVEKIT_SERVER=str(livekit_program))) as up:
+        up.ready()
+        yield settings.load({"CALLPOOL_DATA_DIR": str(up.data_dir)})

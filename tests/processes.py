@@ -1,0 +1,118 @@
+"""A `callpool up` that a test started, and what it takes to look at its processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+READY_S = 90.0
+STOP_S = 30.0
+PORTS = ("WEB", "LIVEKIT", "LIVEKIT_UDP", "PROVIDERS", "WORKER")
+
+NO_PROVIDERS = {
+    "DEEPGRAM_BASE_URL": "http://127.0.0.1:9",
+    "OPENAI_BASE_URL": "http://127.0.0.1:9/v1",
+    "CARTESIA_BASE_URL": "http://127.0.0.1:9",
+}
+"""Providers that are never asked: for tests that make no call, and need no engines."""
+
+
+def until(true: Callable[[], Any], what: str, timeout_s: float = 30.0) -> Any:
+    """Wait until `true()` is truthy, and give that value."""
+    deadline = time.monotonic() + timeout_s
+    while not (value := true()):
+        assert time.monotonic() < deadline, f"not within {timeout_s:g} s: {what}"
+        time.sleep(0.02)
+    return value
+
+
+def clean_environment(**more: str) -> dict[str, str]:
+    """This environment without what would configure callpool, but with the LiveKit server that it names."""
+    ours = ("CALLPOOL_", "LIVEKIT_", "DEEPGRAM_", "OPENAI_", "CARTESIA_", "MAKE", "MFLAGS")
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(ours) or name == "CALLPOOL_LIVEKIT_SERVER"
+    }
+    return kept | more
+
+
+def any_ports(**more: str) -> dict[str, str]:
+    return {f"CALLPOOL_{name}_PORT": "0" for name in PORTS} | more
+
+
+@dataclass
+class Up:
+    """A running `callpool up`."""
+
+    process: subprocess.Popen[str]
+    data_dir: Path
+    log: Path
+
+    @property
+    def file(self) -> Path:
+        return self.data_dir / "up.json"
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """What up.json says."""
+        return dict(json.loads(self.file.read_text()))
+
+    def ready(self) -> str:
+        """Wait for its line on standard output, and give it."""
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        assert line, f"callpool up ended before it was ready:\n{self.log.read_text()}"
+        return line
+
+    def family(self) -> list[psutil.Process]:
+        """Itself and all that descends from it."""
+        top = psutil.Process(self.process.pid)
+        return [top, *top.children(recursive=True)]
+
+    def ended(self, timeout_s: float = STOP_S) -> int:
+        """Wait for its end, and give its exit code."""
+        return self.process.wait(timeout_s)
+
+
+@contextmanager
+def started(folder: Path, env: dict[str, str], command: Sequence[str] = ()) -> Iterator[Up]:
+    """Start `callpool up` with its data directory in `folder`; whatever is left of it afterwards is killed."""
+    data_dir = folder / "data"
+    log = folder / "up.log"
+    with log.open("ab") as errors:
+        process = subprocess.Popen(
+            [*(command or (sys.executable, "-m", "callpool", "up"))],
+            env=clean_environment(CALLPOOL_DATA_DIR=str(data_dir), **env),
+            cwd=folder if not command else None,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            start_new_session=True,
+        )
+    up = Up(process, data_dir, log)
+    try:
+        yield up
+    finally:
+        left = up.family() if process.poll() is None else []
+        if left:
+            process.send_signal(signal.SIGTERM)
+            psutil.wait_procs(left, timeout=STOP_S)
+        for one in left:
+            if one.is_running():
+                one.kill()
+        process.wait(STOP_S)
+        assert process.stdout is not None
+        process.stdout.close()

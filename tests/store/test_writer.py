@@ -1,0 +1,77 @@
+"""Writes in the background, one after the other."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+import pytest
+
+from callpool.errors import StoreError
+from callpool.store.writer import Writer
+
+
+async def test_writes_run_in_order_one_at_a_time() -> None:
+    """A slow write holds back those behind it, never the one who submits."""
+    writer = Writer()
+    done: list[int] = []
+    gate = asyncio.Event()
+
+    async def slow() -> None:
+        await gate.wait()
+        done.append(1)
+
+    async def quick() -> None:
+        done.append(2)
+
+    writer.submit(slow)
+    writer.submit(quick)
+    await asyncio.sleep(0)
+    assert done == []
+    gate.set()
+    await writer.aclose()
+
+    assert done == [1, 2]
+
+
+async def test_a_write_that_fails_is_logged_and_the_next_one_goes_on(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A call outlives its record."""
+    writer = Writer()
+    done: list[int] = []
+
+    async def fails() -> None:
+        raise StoreError("the store is away")
+
+    async def works() -> None:
+        done.append(1)
+
+    with caplog.at_level(logging.ERROR):
+        writer.submit(fails)
+        writer.submit(works)
+        await writer.aclose()
+
+    assert done == [1]
+    assert [vars(record)["action"] for record in caplog.records] == ["store_write"]
+
+
+async def test_closing_waits_for_the_writes_even_when_it_is_cancelled() -> None:
+    """The last write of a call is not lost because somebody was in a hurry."""
+    writer = Writer()
+    gate = asyncio.Event()
+    done = asyncio.Event()
+
+    async def slow() -> None:
+        await gate.wait()
+        done.set()
+
+    writer.submit(slow)
+    closing = asyncio.create_task(writer.aclose())
+    await asyncio.sleep(0)
+    closing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await closing
+    gate.set()
+
+    await asyncio.wait_for(done.wait(), 5)

@@ -1,0 +1,82 @@
+"""What is hidden in a transcript, and what stays readable."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from callpool.privacy.masking import mask
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("order 12345", "order *****"),
+        ("Order 12345.", "Order *****."),
+        ("ORD-1042", "ORD-****"),
+        ("A1234B", "A****B"),
+        ("1 2 3 4 5", "* * * * *"),
+        ("1, 2, 3, 4, 5.", "*, *, *, *, *."),
+        ("+1 (202) 555-0101", "+* (***) ***-****"),
+        ("4111 1111 1111 1111", "**** **** **** ****"),
+        ("12-34-56", "**-**-**"),
+        ("It is one two three four five.", "It is * * * * *."),
+        ("One, two, three.", "*, *, *."),
+        ("two four six eight oh", "* * * * *"),
+        ("double five oh two", "* * * *"),
+        ("twelve thirty four", "* * *"),
+        ("1 two 3", "* * *"),
+        ("two hundred and five", "* * and *"),
+        ("٣٤٥", "***"),
+    ],
+)
+def test_long_numbers_are_hidden(text: str, masked: str) -> None:
+    """Three digits or more, in figures or in words, with what callers put between them."""
+    assert mask(text) == masked
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("james.miller@example.com, please", "***@***, please"),
+        ("it's james dot miller at example dot com", "it's ***@***"),
+        ("j a m e s at example dot co dot uk", "***@***"),
+        ("james underscore m at example.com", "***@***"),
+    ],
+)
+def test_email_addresses_are_hidden(text: str, masked: str) -> None:
+    """Written, spoken or spelled."""
+    assert mask(text) == masked
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "Where is my order?",
+        "two desk lamps",
+        "forty five dollars",
+        "twenty-one",
+        "12:30",
+        "At 5 or 6",
+        "a thousand thanks",
+        "someone attended a meeting",
+        "I was at home. Then I left",
+        "The stone weighs a ton",
+    ],
+)
+def test_everything_else_stays_readable(text: str) -> None:
+    """Words, small numbers and words that merely hold a number's name."""
+    assert mask(text) == text
+
+
+@pytest.mark.parametrize("piece", ["a", "a ", "1 ", "one ", "a.", "-", "@", "dot at ", " "])
+def test_long_texts_take_no_time(piece: str) -> None:
+    """What a caller can say must not hold up a job: a text far longer than a turn is masked within a second."""
+    text = piece * (20_000 // len(piece))
+    begun = time.process_time()
+
+    mask(text)
+
+    assert time.process_time() - begun < 1.0
