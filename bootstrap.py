@@ -1,9 +1,11 @@
 """Set up .venv: `python3 bootstrap.py local|dev|node`, with nothing but Python 3.11 and its standard library.
 
-Installs the pinned packages of requirements-NAME.txt and, but for `node`, this project itself (editable). A stamp in .venv
-makes a second run return at once. uv is used for speed; where it fails (a package index that only pip's configuration
-names, a certificate that only pip knows), pip does the same work.
+Installs the pinned packages of requirements-NAME.txt and, but for `node`, this project itself (editable). A
+stamp in .venv makes a second run return at once. uv is used for speed; where it fails (a package index that
+only pip's configuration names, a certificate that only pip knows), pip does the same work.
 """
+
+# ruff: noqa: S603 - it runs what this file names
 
 from __future__ import annotations
 

@@ -139,7 +139,12 @@ async def stage(folder: Path) -> AsyncIterator[Stage]:
     http_port, udp_port, providers_port, worker_port = (free_port() for _ in range(4))
     key, secret = "bench", secrets.token_urlsafe(32)
     config = write_config(
-        folder / "livekit.yaml", host="127.0.0.1", port=http_port, udp_port=udp_port, api_key=key, api_secret=secret
+        folder / "livekit.yaml",
+        host="127.0.0.1",
+        port=http_port,
+        udp_port=udp_port,
+        api_key=key,
+        api_secret=secret,
     )
     url, origin = f"ws://127.0.0.1:{http_port}", f"http://127.0.0.1:{providers_port}"
     env = {
@@ -159,7 +164,9 @@ async def stage(folder: Path) -> AsyncIterator[Stage]:
     stock = [sys.executable, str(HERE / "stock_starter.py"), "start"]
     stock_log = folder / "stock.log"
     with contextlib.ExitStack() as running:
-        running.enter_context(child([str(ensure_server()), "--config", str(config)], folder / "livekit.log", env))
+        running.enter_context(
+            child([str(ensure_server()), "--config", str(config)], folder / "livekit.log", env)
+        )
         running.enter_context(child([*callpool, "providers", *fixed], folder / "providers.log", env))
         await until("LiveKit", f"http://127.0.0.1:{http_port}")
         await until("providers", f"{origin}/healthz")

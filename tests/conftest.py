@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from processes import any_ports, started, until
 
 from callpool import settings
 from callpool.errors import ServerNotFound
 from callpool.local import livekit_server, tether
 from callpool.local.data_directory import write_private
 from callpool.local.ports import Ports
+from processes import any_ports, started, until
 
 LOOPBACK = "127.0.0.1"
 

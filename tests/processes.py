@@ -88,7 +88,7 @@ class Up:
 
 @contextmanager
 def started(folder: Path, env: dict[str, str], command: Sequence[str] = ()) -> Iterator[Up]:
-    """Start `callpool up` with its data directory in `folder`; whatever is left of it afterwards is killed."""
+    """Start `callpool up` with its data directory in `folder`; what is left of it afterwards is killed."""
     data_dir = folder / "data"
     log = folder / "up.log"
     with log.open("ab") as errors:

@@ -36,6 +36,7 @@ PRELOAD = [
     "livekit.agents.llm.async_toolset",
     "numpy.fft",
     "openai.lib.streaming.chat",
+    "openai.resources.chat.chat",
     "openai.resources.chat.completions.completions",
     "openai.resources.chat.completions.messages",
     "openai.resources.models",

@@ -70,8 +70,8 @@ keys: {{{server.key}: {server.secret}}}
             _wait_for(f"http://127.0.0.1:{server.port}", process, folder / "log")
             yield server
         finally:
-            process.terminate()
-            process.wait(timeout=20)
+            process.kill()
+            process.wait()
 
 
 @pytest.fixture(scope="session")

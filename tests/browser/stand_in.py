@@ -25,6 +25,8 @@ class Agent:
         self.loudness = 0.0
         """Root mean square of the last 0.2 s of the caller's microphone, full scale 1."""
         self._measured = asyncio.Condition()
+        self._caller_left = asyncio.Event()
+        room.on("participant_disconnected", lambda _: self._caller_left.set())
 
     async def become(self, state: str) -> None:
         """Publish the state, as an agent session does."""
@@ -50,6 +52,10 @@ class Agent:
             async with self._measured:
                 await self._measured.wait_for(lambda: (self.loudness > AUDIBLE) is sound)
 
+    async def is_left_alone(self, within_s: float = 10) -> None:
+        """Wait until the caller has gone."""
+        await asyncio.wait_for(self._caller_left.wait(), within_s)
+
     async def listen(self, track: rtc.Track) -> None:
         """Follow the loudness of the caller's track until it ends."""
         recent: list[float] = []
@@ -57,7 +63,6 @@ class Agent:
             samples = np.frombuffer(event.frame.data, dtype=np.int16).astype(np.float64) / 32768
             recent = [*recent, float(np.mean(samples**2))][-20:]
             await self._measure(float(np.sqrt(np.mean(recent))))
-        await self._measure(0.0)
 
     async def hum(self, source: rtc.AudioSource) -> None:
         """Make an audible sound until cancelled."""

@@ -46,7 +46,7 @@ async def test_a_call_from_the_first_press_to_the_hang_up(web: StartWeb, livekit
             await agent.hears(sound=True)
             await page.hang_up.click()
             await page.shows("ended")
-            await agent.hears(sound=False)
+            await agent.is_left_alone()
         await expect(page.start).to_have_text("Call again")
         await expect(page.mute).to_be_hidden()
         await expect(page.page.locator("audio")).to_have_count(0)

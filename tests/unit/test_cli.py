@@ -53,7 +53,7 @@ def paths(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[tuple[
             yield from paths(child, (*path, name))
 
 
-@pytest.mark.parametrize("path", paths(root), ids=" ".join)
+@pytest.mark.parametrize("path", list(paths(root)), ids=" ".join)
 @pytest.mark.parametrize("flag", ["--help", "-h"])
 def test_every_command_explains_itself(run: Run, path: tuple[str, ...], flag: str) -> None:
     """Help goes to stdout, begins with the usage, and exits 0."""

@@ -32,7 +32,7 @@ class ModelInfo:
 class Hearing:
     """Speech to text for all connections, one piece at a time. It hears English only.
 
-    A second of speech takes about 0.04 s of one core, and the model 170 MB (measured on an idle 2-core machine).
+    Measured on an idle machine: 0.04 s of one core for a second of speech, and 170 MB.
     """
 
     def __init__(self) -> None:
@@ -48,7 +48,7 @@ class Hearing:
             raise EngineError(
                 "the local speech-to-text is not installed: expected `pip install callpool[local]`"
             ) from error
-        # On two cores the model is hardly faster than on one, and several times slower beside other busy processes.
+        # On two cores the model is hardly faster than on one, and far slower beside other busy processes.
         os.environ.setdefault("MOONSHINE_ORT_SINGLE_THREAD", "1")
         # Our own segments go in: the model's voice detection would cut them again.
         options = {"vad_threshold": "0", "return_audio_data": "false", "identify_speakers": "false"}

@@ -79,7 +79,7 @@ def _whole(query: Mapping[str, str], name: str, least: int, most: int) -> int | 
     value = query.get(name)
     if value is None:
         return None
-    if not re.fullmatch(r"\d{1,9}", value) or not least <= int(value) <= most:
+    if not re.fullmatch(r"[0-9]{1,9}", value) or not least <= int(value) <= most:
         expected = f"{least}" if least == most else f"a number from {least} to {most}"
         raise QueryError(
             f"failed to deserialize query parameters: {name}: `{value}` is not valid, expected {expected}"

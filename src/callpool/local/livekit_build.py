@@ -77,9 +77,9 @@ async def _by_any_way(folder: Path, say: Say) -> Path:
             say(f"{way}: {error}")
             reasons.append(f"{way} ({error})")
     raise ServerNotFound(
-        f"there is no LiveKit server here. Any of these provides one: livekit-server {VERSION} on PATH; its "
-        "path in CALLPOOL_LIVEKIT_SERVER; LIVEKIT_URL, LIVEKIT_API_KEY and LIVEKIT_API_SECRET of one that runs; "
-        + "; ".join(reasons)
+        f"there is no LiveKit server here. Any of these provides one: livekit-server {VERSION} on PATH; "
+        "its path in CALLPOOL_LIVEKIT_SERVER; LIVEKIT_URL, LIVEKIT_API_KEY and LIVEKIT_API_SECRET of one "
+        "that runs; " + "; ".join(reasons)
     )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import functools
 import importlib.util
 import logging
 import signal
@@ -38,12 +37,11 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 class Providers:
     """The three protocols and the engines behind them. Answers 503 until `load` has returned."""
 
-    def __init__(self, behaviour: Behaviour, rules: Sequence[Path]) -> None:
+    def __init__(self, behaviour: Behaviour, model: StandIn) -> None:
         self._behaviour = behaviour
-        self._rules = rules
+        self._model = model
         self._hearing = Hearing()
         self._speaking = Speaking()
-        self._model = StandIn()
         self._ready = False
 
     def app(self) -> web.Application:
@@ -65,7 +63,6 @@ class Providers:
             await asyncio.gather(
                 _load("speech to text", self._hearing.load),
                 _load("text to speech", self._speaking.load),
-                _load("language model stand-in", functools.partial(self._model.load, self._rules)),
             )
         self._ready = True
 
@@ -110,28 +107,27 @@ async def serve(settings: Settings, behaviour: Behaviour, rules: Sequence[Path])
     """Serve until SIGINT or SIGTERM. `rules`: folders with the stand-in's rules; none: beside the roster.
 
     Listens first and loads then, so that whoever waits sees 503 rather than nothing. Raises CallpoolError
-    when the engines are not installed or the port is in use, SettingError when the roster cannot be found.
+    when the engines are not installed or the port is in use, SettingError for a roster or rules that are not
+    there.
     """
     set_up_logs()
     if behaviour.latency is None:
         _check_installed()
-        rules = rules or [roster_folder(settings.worker.roster)]
+        model = StandIn.load(rules or [roster_folder(settings.worker.roster)])
+    else:
+        model = StandIn()
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopped.set)
 
-    providers = Providers(behaviour, rules)
+    providers = Providers(behaviour, model)
     runner = web.AppRunner(providers.app(), access_log=None, shutdown_timeout=SHUTDOWN_S)
     await runner.setup()
     try:
         url = await _listen(runner, settings.local.providers_port)
         log.info("listening, not ready yet", extra={"action": "providers.listen", "url": url})
         if await _load_unless(stopped, providers):
-            log.info(
-                "the language model is a deterministic stand-in that follows rules, not a real model",
-                extra={"action": "providers.stand_in"},
-            )
             log.info("local providers ready", extra={"action": "providers.ready", "url": url})
         await stopped.wait()
     finally:

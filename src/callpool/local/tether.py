@@ -3,8 +3,8 @@
     python -I -S tether.py PARENT_PID FD PROGRAM ARGUMENTS…
 
 With FD `-` the kernel is asked for it (Linux). Otherwise FD is the reading end of a pipe whose writing end
-only the parent has: a small watcher kills the program's process group when that pipe closes. The program keeps the
-process id that the parent knows. Only the standard library is used, since this runs before every child.
+only the parent has: a small watcher kills the program's process group when that pipe closes. The program
+keeps the process id that the parent knows. Only the standard library is used: this runs before every child.
 """
 
 from __future__ import annotations

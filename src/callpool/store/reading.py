@@ -66,6 +66,9 @@ async def _rows(
 
 
 def _record(row: Row[Any], parts: Rows) -> CallRecord:
+    tools: dict[int, list[ToolUse]] = {}
+    for use in parts["tool_uses"]:
+        tools.setdefault(use.turn_n, []).append(ToolUse(use.name, use.ok, use.ms))
     return CallRecord(
         call_id=row.call_id,
         room=row.room,
@@ -76,7 +79,7 @@ def _record(row: Row[Any], parts: Rows) -> CallRecord:
         ended_at=row.ended_at,
         ending=Ending(row.result, row.reason) if row.result else None,
         stages=tuple(StageEntry(x.stage, x.entered_at, x.profile, x.skipped) for x in parts["stages"]),
-        turns=tuple(_turn(x, parts["tool_uses"]) for x in parts["turns"]),
+        turns=tuple(_turn(x, tools.get(x.n, [])) for x in parts["turns"]),
         cost=Cost(
             tuple(
                 CostItem(x.stage, x.provider, x.model, x.unit, x.quantity, x.usd) for x in parts["cost_items"]
@@ -89,14 +92,14 @@ def _record(row: Row[Any], parts: Rows) -> CallRecord:
     )
 
 
-def _turn(row: Row[Any], tools: Sequence[Row[Any]]) -> Turn:
+def _turn(row: Row[Any], tools: Sequence[ToolUse]) -> Turn:
     return Turn(
         n=row.n,
         stage=row.stage,
         caller_text=row.caller_text,
         agent_text=row.agent_text,
         interrupted=row.interrupted,
-        tools=tuple(ToolUse(x.name, x.ok, x.ms) for x in tools if x.turn_n == row.n),
+        tools=tuple(tools),
         latency_ms=LatencyMs(
             end_of_turn=row.end_of_turn_ms,
             stt_final=row.stt_final_ms,

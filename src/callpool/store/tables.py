@@ -61,6 +61,7 @@ Index("ix_calls_room", calls.c.room, calls.c.started_at)
 Index(
     "ix_calls_unended",
     calls.c.started_at,
+    calls.c.call_id,
     sqlite_where=calls.c.ended_at.is_(None),
     postgresql_where=calls.c.ended_at.is_(None),
 )

@@ -11,11 +11,11 @@ from typing import Literal
 from callpool.local.behaviour import Said, ToolUse
 from callpool.local.standin import english
 from callpool.local.standin.asking import abilities
-from callpool.local.standin.dialogue import Dialogue
+from callpool.local.standin.dialogue import Dialogue, Done
 from callpool.local.standin.offered import Tool, read_tools
 from callpool.local.standin.requests import Requests
 from callpool.local.standin.rules import Rules, read_rules
-from callpool.local.standin.telling import follow, tell
+from callpool.local.standin.telling import follow, recall, tell
 from callpool.local.standin.words import meanings, stems
 
 Choice = Literal["auto", "none", "required"]
@@ -78,10 +78,10 @@ class _Answer:
             results = self._dialogue.pending
         return self._after_results(results) if results else self._hear()
 
-    def _after_results(self, results: Sequence[object]) -> Said:
+    def _after_results(self, results: Sequence[Done]) -> Said:
         turn = self._dialogue.turns[-1] if self._dialogue.turns else None
         said_goodbye = bool(turn and turn.agent)
-        told = [tell(done, turn.caller if turn else "", self._rules, said_goodbye) for done in results]  # type: ignore[arg-type]
+        told = [tell(done, turn.caller if turn else "", self._rules, said_goodbye) for done in results]
         text = " ".join(dict.fromkeys(each.text for each in told))
         if any(each.says_goodbye for each in told):
             return Said(text)
@@ -114,7 +114,12 @@ class _Answer:
             return Said(f"{talk} {again}" if again else talk)
         if asking := self._requests.question():
             return Said(asking)
-        return Said(self._small_talk(lowered, turn.before))
+        return Said(self._recall(turn.caller) or self._small_talk(lowered))
+
+    def _recall(self, text: str) -> str:
+        """A question that an earlier result answers."""
+        earlier = [done for turn in reversed(self._dialogue.turns) for done in reversed(turn.done)]
+        return next((facts for done in earlier if (facts := recall(done, text))), "")
 
     def _talk(self, text: str) -> str:
         said = stems(text)
@@ -122,7 +127,7 @@ class _Answer:
             (talk.say for talk in self._rules.talk if any(group.counts(said) for group in talk.words)), ""
         )
 
-    def _small_talk(self, lowered: str, before: str) -> str:
+    def _small_talk(self, lowered: str) -> str:
         can = abilities(self._tools, self._rules)
         rest = len(meanings(lowered))
         if english.WHO_ARE_YOU.search(lowered):

@@ -4,157 +4,24 @@ from __future__ import annotations
 
 import re
 
-STOP_WORDS = frozenset(
-    [
-        "a",
-        "an",
-        "and",
-        "any",
-        "are",
-        "as",
-        "ask",
-        "asks",
-        "asked",
-        "at",
-        "be",
-        "been",
-        "but",
-        "by",
-        "call",
-        "caller",
-        "callers",
-        "calls",
-        "can",
-        "could",
-        "customer",
-        "did",
-        "do",
-        "does",
-        "each",
-        "for",
-        "from",
-        "function",
-        "get",
-        "give",
-        "given",
-        "gives",
-        "go",
-        "got",
-        "had",
-        "has",
-        "have",
-        "he",
-        "hello",
-        "her",
-        "hi",
-        "him",
-        "his",
-        "how",
-        "i",
-        "if",
-        "in",
-        "into",
-        "is",
-        "it",
-        "its",
-        "just",
-        "know",
-        "let",
-        "like",
-        "made",
-        "make",
-        "may",
-        "me",
-        "might",
-        "much",
-        "must",
-        "my",
-        "name",
-        "need",
-        "needs",
-        "no",
-        "not",
-        "now",
-        "of",
-        "off",
-        "ok",
-        "okay",
-        "on",
-        "once",
-        "one",
-        "only",
-        "or",
-        "our",
-        "out",
-        "over",
-        "per",
-        "please",
-        "return",
-        "returned",
-        "returns",
-        "said",
-        "say",
-        "says",
-        "set",
-        "she",
-        "should",
-        "so",
-        "some",
-        "take",
-        "tell",
-        "than",
-        "thank",
-        "thanks",
-        "that",
-        "the",
-        "their",
-        "them",
-        "then",
-        "there",
-        "these",
-        "they",
-        "this",
-        "those",
-        "to",
-        "tool",
-        "up",
-        "use",
-        "used",
-        "user",
-        "uses",
-        "very",
-        "want",
-        "wants",
-        "was",
-        "we",
-        "well",
-        "were",
-        "what",
-        "when",
-        "where",
-        "which",
-        "who",
-        "why",
-        "will",
-        "with",
-        "would",
-        "yes",
-        "you",
-        "your",
-        "number",
-        "way",
-        "today",
-        "detail",
-        "details",
-        "information",
-        "s",
-        "m",
-        "re",
-        "ve",
-        "ll",
-        "d",
-        "t",
-    ]
+
+def _words(text: str) -> list[str]:
+    return text.split()
+
+
+def _set(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+STOP_WORDS = _set(
+    "a an and any are as ask asks asked at be been but by call caller callers calls can could "
+    "customer did do does each for from function get give given gives go got had has have he hello "
+    "her hi him his how i if in into is it its just know let like made make may me might much must my "
+    "name need needs no not now of off ok okay on once one only or our out over per please return "
+    "returned returns said say says set she should so some take tell than thank thanks that the their "
+    "them then there these they this those to tool up use used user uses very want wants was we well "
+    "were what when where which who why will with would yes you your number way today detail details "
+    "information s m re ve ll d t"
 )
 """Words that say nothing about which tool is meant."""
 
@@ -186,27 +53,27 @@ FAREWELL = re.compile(
     r"(day|evening|one|weekend|night)|talk to you later)\b"
 )
 NOTHING_MORE = re.compile(
-    r"\b(that('?s| is| was|'ll be| will be) (all|it|everything)|nothing (else|more)|no more questions|i'?m (done|all set)|"
-    r"i am (done|all set)|that'?s all)\b"
+    r"\b(that('?s| is| was|'ll be| will be) (all|it|everything)|nothing (else|more)|no more questions|"
+    r"(i'?m|i am) (done|all set))\b"
 )
 NEVER_MIND = re.compile(r"\b(never ?mind|forget (it|about it|that)|leave it|drop it)\b")
 REPEAT = re.compile(
-    r"\b((say|repeat) (that|it|this)|(can|could|would) you (please )?repeat|repeat that|come again|pardon|"
-    r"(did not|didn'?t) (catch|hear|understand|get) (that|you|it)|what did you say|once more please|again please)\b"
+    r"\b((say|repeat) (that|it|this)|(can|could|would) you (please )?repeat|come again|pardon|what did you say|"
+    r"(did not|didn'?t) (catch|hear|understand|get) (that|you|it)|once more please|again please)\b"
 )
 THANKS = re.compile(r"\b(thank you|thanks|thank|cheers|appreciate)\b")
 GREETING = re.compile(r"^\W*(hello|hi|hey|good (morning|afternoon|evening)|greetings)\b")
 HOW_ARE_YOU = re.compile(r"\bhow (are you|is it going|do you do|'s it going)\b")
 WHO_ARE_YOU = re.compile(
-    r"\b((who|what) are you|who am i (talking|speaking) (to|with)|are you (a|an) (real|human|person|robot|machine|bot|computer|ai)|"
-    r"are you (real|human)|what is your name|what'?s your name)\b"
+    r"\b((who|what) are you|who am i (talking|speaking) (to|with)|what('?s| is) your name|"
+    r"are you ((a|an) )?(real|human|person|robot|machine|bot|computer|ai))\b"
 )
 ABILITIES = re.compile(
     r"\b(what can you do|how can you help|what do you do|can you help|help me|i need help|^\W*help\W*$)"
 )
 YES = re.compile(
-    r"^\W*(yes|yeah|yep|yup|sure|correct|right|exactly|okay|ok|of course|please do|go ahead|certainly|absolutely|"
-    r"that'?s (right|correct|fine)|that is (right|correct|fine)|i do|it is|i am|do it|sounds good)\b"
+    r"^\W*(yes|yeah|yep|yup|sure|correct|right|exactly|okay|ok|of course|please do|go ahead|certainly|"
+    r"absolutely|that('?s| is) (right|correct|fine)|i do|it is|i am|do it|sounds good)\b"
 )
 NO = re.compile(r"^\W*(no|nope|nah|not|don'?t|do not|never|negative|i do ?n'?t|i am not|i'?m not|wrong)\b")
 OTHER_ONE = re.compile(r"\b(another|different|other|else|new|second|next|wrong)\b")
@@ -214,157 +81,52 @@ NEGATION = re.compile(r"\b(no|not|without|never|don'?t|isn'?t)\W+(?:\w+\W+){0,2}
 SEGMENT_END = re.compile(r"[.;!?]+(?!\d)|\b(?:and then|and also|and|then|also|plus)\b|,(?!\d)", re.IGNORECASE)
 CLAUSE_END = re.compile(r"[.;!?]+(?!\d)|,(?!\d)")
 LEAD_IN = re.compile(
-    r"^\W*(?:(?:uh|um|er|erm|well|so|oh|yes|yeah|sure|okay|ok|please|hi|hello|no|actually|it'?s|it is|its|that'?s|"
-    r"that is|that would be|this is|i'?d like|i would like|i want|i need|make it|let'?s say|say|for|the|a|an|my|in|at|on|"
-    r"just|maybe|because|i think|probably)\b[\s,]*)+",
+    r"^\W*(?:(?:uh|um|er|erm|well|so|oh|yes|yeah|sure|okay|ok|please|hi|hello|no|actually|it'?s|it is|its|"
+    r"that'?s|that is|that would be|this is|i'?d like|i would like|i want|i need|make it|let'?s say|say|for|"
+    r"the|a|an|my|in|at|on|just|maybe|because|i think|probably)\b[\s,]*)+",
     re.IGNORECASE,
 )
 """What people say before the answer itself."""
 TEXT_LEAD_IN = re.compile(
-    r"^\W*(?:(?:uh|um|er|erm|well|so|oh|yes|yeah|sure|okay|ok|please|because)\b[\s,.]*|it'?s that\b\s*|it is that\b\s*)+",
+    r"^\W*(?:(?:uh|um|er|erm|well|so|oh|yes|yeah|sure|okay|ok|please|because)\b[\s,.]*|"
+    r"(?:it'?s|it is) that\b\s*)+",
     re.IGNORECASE,
 )
 REASON_CUE = re.compile(
-    r"\b(?:because|about|regarding|concerning|saying that|saying|the reason is|tell (?:him|her|them) (?:that )?)\s+(.+)$",
+    r"\b(?:because|about|regarding|concerning|saying that|saying|the reason is|"
+    r"tell (?:him|her|them) (?:that )?)\s+(.+)$",
     re.IGNORECASE,
 )
 WISH_CUE = re.compile(
-    r"\b(i (?:want|would like|need|wish|have|'d like) (?:to (?:discuss|talk|complain|ask|know|dispute)|a (?:question|complaint|problem))"
-    r"\b.*)$",
+    r"\b(i(?: want| would like| need| wish| have|'d like) "
+    r"(?:to (?:discuss|talk|complain|ask|know|dispute)|a (?:question|complaint|problem))\b.*)$",
     re.IGNORECASE,
 )
 NAME_CUE = re.compile(
-    r"(?:\bmy (?:full |last |first )?name(?: is|'s)|\bthe name(?: is|'s)|\bname'?s\b|\bi am called|\bcall me|\bthis is|\bunder(?: the name(?: of)?)?|"
-    r"\b(?:i am|i'm)|\bspeaking with)\s+((?:[^\W\d_][\w'-]*\s?){1,4})",
+    r"\b(?:(?:my|the) (?:full |last |first )?name(?: is|'s)|name'?s|i am called|call me|this is|"
+    r"under(?: the name(?: of)?)?|i am|i'm|speaking with)\s+((?:[^\W\d_][\w'-]*\s?){1,4})",
     re.IGNORECASE,
 )
 WEAK_NAME_CUE = re.compile(r"^(?:this is|under|i am|i'm)\b", re.IGNORECASE)
 """A name after these starts with a capital letter; "I am looking for" is none."""
-NOT_A_NAME = frozenset(
-    [
-        "a",
-        "an",
-        "and",
-        "the",
-        "not",
-        "no",
-        "yes",
-        "yeah",
-        "from",
-        "in",
-        "at",
-        "to",
-        "for",
-        "of",
-        "my",
-        "your",
-        "is",
-        "was",
-        "it",
-        "that",
-        "this",
-        "here",
-        "there",
-        "looking",
-        "calling",
-        "trying",
-        "wondering",
-        "sorry",
-        "afraid",
-        "sure",
-        "speaking",
-        "going",
-        "having",
-        "please",
-        "number",
-        "order",
-        "i",
-        "you",
-        "me",
-        "just",
-        "about",
-        "with",
-        "on",
-        "so",
-        "but",
-        "or",
-        "it's",
-        "what",
-        "where",
-        "when",
-        "why",
-        "how",
-        "who",
-        "which",
-        "can",
-        "could",
-        "would",
-        "will",
-        "do",
-        "does",
-        "did",
-        "okay",
-        "ok",
-        "hello",
-        "hi",
-        "thanks",
-        "thank",
-        "uh",
-        "um",
-    ]
+NOT_A_NAME = _set(
+    "a an and the not no yes yeah from in at to for of my your is was it that this here there looking "
+    "calling trying wondering sorry afraid sure speaking going having please number order i you me "
+    "just about with on so but or it's what where when why how who which can could would will do does "
+    "did okay ok hello hi thanks thank uh um"
 )
 
-WEEKDAYS = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
-MONTHS = [
-    "january",
-    "february",
-    "march",
-    "april",
-    "may",
-    "june",
-    "july",
-    "august",
-    "september",
-    "october",
-    "november",
-    "december",
-]
+WEEKDAYS = _words("monday tuesday wednesday thursday friday saturday sunday")
+MONTHS = _words("january february march april may june july august september october november december")
 ORDINALS = {
     word: number
     for number, word in enumerate(
-        [
-            "first",
-            "second",
-            "third",
-            "fourth",
-            "fifth",
-            "sixth",
-            "seventh",
-            "eighth",
-            "ninth",
-            "tenth",
-            "eleventh",
-            "twelfth",
-            "thirteenth",
-            "fourteenth",
-            "fifteenth",
-            "sixteenth",
-            "seventeenth",
-            "eighteenth",
-            "nineteenth",
-            "twentieth",
-            "twenty-first",
-            "twenty-second",
-            "twenty-third",
-            "twenty-fourth",
-            "twenty-fifth",
-            "twenty-sixth",
-            "twenty-seventh",
-            "twenty-eighth",
-            "twenty-ninth",
-            "thirtieth",
-            "thirty-first",
-        ],
+        _words(
+            "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth "
+            "fourteenth fifteenth sixteenth seventeenth eighteenth nineteenth twentieth twenty-first "
+            "twenty-second twenty-third twenty-fourth twenty-fifth twenty-sixth twenty-seventh twenty-eighth "
+            "twenty-ninth thirtieth thirty-first"
+        ),
         1,
     )
 }
@@ -379,26 +141,13 @@ UNITS = {
 TEENS = {
     word: number
     for number, word in enumerate(
-        [
-            "ten",
-            "eleven",
-            "twelve",
-            "thirteen",
-            "fourteen",
-            "fifteen",
-            "sixteen",
-            "seventeen",
-            "eighteen",
-            "nineteen",
-        ],
+        _words("ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen"),
         10,
     )
 }
 TENS = {
     word: number * 10
-    for number, word in enumerate(
-        ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"], 2
-    )
+    for number, word in enumerate(_words("twenty thirty forty fifty sixty seventy eighty ninety"), 2)
 } | {"fourty": 40}
 SCALES = {"hundred": 100, "thousand": 1000}
 REPEATS = {"double": 2, "triple": 3, "treble": 3}
@@ -414,101 +163,28 @@ SOUNDS_LIKE = {
     "niner": "9",
 }
 """Words that speech-to-text writes for a digit; they count only between digits."""
-DIGIT_FILLERS = frozenset(
-    ["uh", "um", "er", "erm", "then", "dash", "hyphen", "comma", "space", "and", "it's", "its"]
-)
-CORRECTIONS = frozenset(["no", "sorry", "rather", "correction", "wait", "mean"])
+DIGIT_FILLERS = _set("uh um er erm then dash hyphen comma space and it's its")
+CORRECTIONS = _set("no sorry rather correction wait mean")
 COUNTS = {"couple": 2.0, "pair": 2.0, "dozen": 12.0, "half": 0.5}
 
-DIGIT_NAMES = frozenset(
-    [
-        "number",
-        "id",
-        "code",
-        "pin",
-        "digits",
-        "zip",
-        "postcode",
-        "account",
-        "reference",
-        "ref",
-        "phone",
-        "telephone",
-        "mobile",
-        "extension",
-    ]
+DIGIT_NAMES = _set(
+    "number id code pin digits zip postcode account reference ref phone telephone mobile extension"
 )
-QUANTITY_NAMES = frozenset(
-    ["quantity", "amount", "count", "age", "size", "people", "guests", "persons", "many", "total"]
+QUANTITY_NAMES = _set("quantity amount count age size people guests persons many total")
+TEXT_NAMES = _set(
+    "reason summary address message text note notes comment comments description question query "
+    "details subject body content feedback issue problem request complaint instructions"
 )
-TEXT_NAMES = frozenset(
-    [
-        "reason",
-        "summary",
-        "address",
-        "message",
-        "text",
-        "note",
-        "notes",
-        "comment",
-        "comments",
-        "description",
-        "question",
-        "query",
-        "details",
-        "subject",
-        "body",
-        "content",
-        "feedback",
-        "issue",
-        "problem",
-        "request",
-        "complaint",
-        "instructions",
-    ]
-)
-DATE_NAMES = frozenset(["date", "day", "when", "deadline", "birthday", "weekday"])
-TIME_NAMES = frozenset(["time", "hour", "clock"])
-PERSON_NAMES = frozenset(["name", "fullname", "surname", "firstname", "lastname", "who"])
-THING_NAMES = frozenset(
-    [
-        "item",
-        "product",
-        "city",
-        "street",
-        "company",
-        "file",
-        "room",
-        "place",
-        "country",
-        "event",
-        "song",
-        "tool",
-        "playlist",
-        "list",
-        "project",
-        "brand",
-        "model",
-    ]
+DATE_NAMES = _set("date day when deadline birthday weekday")
+TIME_NAMES = _set("time hour clock")
+PERSON_NAMES = _set("name fullname surname firstname lastname who")
+THING_NAMES = _set(
+    "item product city street company file room place country event song tool playlist list project "
+    "brand model"
 )
 """Before `name` these mean the name of a thing."""
-PLACE_NAMES = frozenset(
-    [
-        "city",
-        "place",
-        "location",
-        "destination",
-        "country",
-        "town",
-        "area",
-        "region",
-        "origin",
-        "airport",
-        "station",
-        "store",
-    ]
-)
-GOODS_NAMES = frozenset(["item", "product", "article", "dish", "drink", "meal", "goods", "food"])
+PLACE_NAMES = _set("city place location destination country town area region origin airport station store")
+GOODS_NAMES = _set("item product article dish drink meal goods food")
 PLACE_CUES = {"origin": "from", "destination": "to"}
 ACQUIRE = "order|buy|get|want|like|purchase|need|have|take"
 

@@ -179,7 +179,8 @@ def _matches(parameter: Parameter, text: str) -> bool:
 
 def _numbers(parameter: Parameter, said: Utterance, tool: Tool) -> Found:
     others = [each for each in tool.parameters if each.kind is Kind.NUMBER and each.name != parameter.name]
-    taken = [each.span for each in (*calendar.days(said.text, said.today), *calendar.times(said.text))]
+    taken = [each.span for each in calendar.days(said.text, said.today)]
+    taken += [each.span for each in calendar.times(said.text)]
     found = [
         quantity
         for quantity in quantities(said.text)
@@ -372,8 +373,8 @@ def _texts(parameter: Parameter, said: Utterance, tool: Tool) -> Found:
             yield match[1].rstrip(" ."), match.span(1)
         return
     for cue in (english.WISH_CUE, english.REASON_CUE):
-        if match := cue.search(said.text):
-            yield match[1].rstrip(" ."), match.span(1)
+        if reason := cue.search(said.text):
+            yield reason[1].rstrip(" ."), reason.span(1)
             return
     clauses = _other_clauses(said, tool)
     if len(" ".join(clauses).split()) >= 3:

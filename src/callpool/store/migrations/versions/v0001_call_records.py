@@ -33,7 +33,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_calls_unended",
         "calls",
-        ["started_at"],
+        ["started_at", "call_id"],
         sqlite_where=sa.text("ended_at IS NULL"),
         postgresql_where=sa.text("ended_at IS NULL"),
     )

@@ -1,0 +1,387 @@
+"""Chat Completions on the wire: requests read, or refused as the API refuses them, and answers written."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import string
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from callpool.local.behaviour import Said
+from callpool.local.standin.answering import Choice, Question
+
+CHARACTERS_A_TOKEN = 4
+"""Tokens are estimated, one for each four characters begun: there is no tokenizer here."""
+TOKENS_A_MESSAGE = 3
+"""What the API adds for the frame of each message."""
+ARGUMENTS_PIECE = 12
+"""Characters of a tool call's arguments in one chunk."""
+
+_ROLES = ("system", "assistant", "user", "function", "tool", "developer")
+_FIELDS = """
+messages model audio frequency_penalty function_call functions logit_bias logprobs
+max_completion_tokens max_tokens metadata modalities moderation n parallel_tool_calls prediction
+presence_penalty prompt_cache_key prompt_cache_options prompt_cache_retention reasoning_effort
+response_format safety_identifier seed service_tier stop store stream stream_options temperature
+tool_choice tools top_logprobs top_p user verbosity web_search_options
+""".split()  # noqa: SIM905 - a list of this length is easier to read so
+
+Json = dict[str, Any]
+
+
+class Refused(Exception):
+    """The request is refused with a status and OpenAI's error body."""
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        param: str | None = None,
+        code: str | None = None,
+        kind: str = "invalid_request_error",
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.body: Json = {"error": {"message": message, "type": kind, "param": param, "code": code}}
+
+
+@dataclass(frozen=True)
+class CompletionRequest:
+    model: str
+    question: Question
+    stream: bool
+    include_usage: bool
+    tokens_at_most: int | None
+    prompt_tokens: int
+
+    @property
+    def caller_messages(self) -> int:
+        return sum(message.get("role") == "user" for message in self.question.messages)
+
+    @property
+    def after_tool(self) -> bool:
+        return self.question.messages[-1].get("role") == "tool"
+
+    @classmethod
+    def read(cls, raw: bytes) -> CompletionRequest:
+        """Raises Refused, worded as the API words it."""
+        try:
+            body = json.loads(raw)
+        except ValueError:
+            body = None
+        if not isinstance(body, dict):
+            raise Refused(
+                400, "We could not parse the JSON body of your request. The body has to be a JSON object."
+            )
+        if unknown := next((name for name in body if name not in _FIELDS), None):
+            raise Refused(400, f"Unknown parameter: '{unknown}'.", unknown, "unknown_parameter")
+        model = body.get("model")
+        if not isinstance(model, str) or not model:
+            raise Refused(400, "you must provide a model parameter")
+        messages = _messages(body)
+        tools = _tools(body)
+        choice, named = _choice(body, tools)
+        stream = body.get("stream") is True
+        options = body.get("stream_options")
+        if options is not None and not stream:
+            raise Refused(
+                400,
+                "The 'stream_options' parameter is only allowed when 'stream' is enabled.",
+                "stream_options",
+            )
+        if (body.get("response_format") or {}).get("type", "text") != "text":
+            raise Refused(
+                400,
+                f"Invalid parameter: 'response_format' of this type is not supported with {model}, "
+                "which a stand-in answers for.",
+                "response_format",
+            )
+        if "parallel_tool_calls" in body and not tools:
+            raise Refused(
+                400,
+                "'parallel_tool_calls' is only allowed when 'tools' are specified.",
+                "parallel_tool_calls",
+            )
+        written = sum(TOKENS_A_MESSAGE + tokens(json.dumps(message)) for message in messages)
+        return cls(
+            model=model,
+            question=Question(messages, tools, choice, named, body.get("parallel_tool_calls") is not False),
+            stream=stream,
+            include_usage=bool((options or {}).get("include_usage")),
+            tokens_at_most=_limit(body),
+            prompt_tokens=written + (tokens(json.dumps(tools)) if tools else 0),
+        )
+
+
+def _expected(param: str, wanted: str, value: object) -> Refused:
+    names = {str: "a string", bool: "a boolean", int: "an integer", float: "a decimal", list: "an array"}
+    got = "null" if value is None else names.get(type(value), "an object")
+    return Refused(
+        400, f"Invalid type for '{param}': expected {wanted}, but got {got} instead.", param, "invalid_type"
+    )
+
+
+def _missing(param: str) -> Refused:
+    return Refused(400, f"Missing required parameter: '{param}'.", param, "missing_required_parameter")
+
+
+def _messages(body: Json) -> list[Json]:
+    messages = body.get("messages")
+    if messages is None:
+        raise _missing("messages")
+    if not isinstance(messages, list):
+        raise _expected("messages", "an array of objects", messages)
+    if not messages:
+        raise Refused(
+            400,
+            "Invalid 'messages': empty array. Expected an array with minimum length 1, "
+            "but got an empty array instead.",
+            "messages",
+            "empty_array",
+        )
+    awaited: list[str] = []
+    for index, message in enumerate(messages):
+        where = f"messages[{index}]"
+        if not isinstance(message, dict):
+            raise _expected(where, "an object", message)
+        role = message.get("role")
+        if role is None:
+            raise _missing(f"{where}.role")
+        if role not in _ROLES:
+            named = ", ".join(f"'{each}'" for each in _ROLES[:-1])
+            raise Refused(
+                400,
+                f"Invalid value: '{role}'. Supported values are: {named}, and '{_ROLES[-1]}'.",
+                f"{where}.role",
+                "invalid_value",
+            )
+        awaited = _tool_order(index, message, awaited)
+        content = message.get("content")
+        if content is None and not (
+            role == "assistant" and (message.get("tool_calls") or message.get("refusal"))
+        ):
+            raise Refused(
+                400,
+                f"Invalid value for 'content': expected a string, got null. ({where}.content)",
+                f"messages.[{index}].content",
+            )
+        if content is not None and not isinstance(content, (str, list)):
+            raise _expected(f"{where}.content", "one of a string or array of objects", content)
+    _all_answered(awaited)
+    return messages
+
+
+def _tool_order(index: int, message: Json, awaited: list[str]) -> list[str]:
+    """Check that results follow the calls they belong to; returns the calls that still wait for theirs."""
+    if message["role"] == "tool":
+        if "tool_call_id" not in message:
+            raise _missing(f"messages[{index}].tool_call_id")
+        if message["tool_call_id"] not in awaited:
+            raise Refused(
+                400,
+                "Invalid parameter: messages with role 'tool' must be a response to a preceeding message "
+                "with 'tool_calls'.",
+                f"messages.[{index}].role",
+            )
+        return [each for each in awaited if each != message["tool_call_id"]]
+    _all_answered(awaited)
+    calls = message.get("tool_calls") or []
+    if not isinstance(calls, list) or not all(isinstance(call, dict) and call.get("id") for call in calls):
+        raise _missing(f"messages[{index}].tool_calls[0].id")
+    return [str(call["id"]) for call in calls]
+
+
+def _all_answered(awaited: Sequence[str]) -> None:
+    if awaited:
+        raise Refused(
+            400,
+            "An assistant message with 'tool_calls' must be followed by tool messages responding to each "
+            "'tool_call_id'. The following tool_call_ids did not have response messages: "
+            + ", ".join(awaited),
+            "messages",
+        )
+
+
+def _tools(body: Json) -> list[Json]:
+    tools = body.get("tools")
+    if tools is None:
+        return []
+    if not isinstance(tools, list):
+        raise _expected("tools", "an array of objects", tools)
+    for index, tool in enumerate(tools):
+        where = f"tools[{index}]"
+        if not isinstance(tool, dict):
+            raise _expected(where, "an object", tool)
+        if tool.get("type") is None:
+            raise _missing(f"{where}.type")
+        if tool["type"] not in ("function", "custom"):
+            message = f"Invalid value: '{tool['type']}'. Supported values are: 'function' and 'custom'."
+            raise Refused(400, message, f"{where}.type", "invalid_value")
+        function = tool.get("function")
+        if tool["type"] == "function" and not isinstance(function, dict):
+            raise _missing(f"{where}.function")
+        if isinstance(function, dict) and not function.get("name"):
+            raise _missing(f"{where}.function.name")
+        if isinstance(function, dict) and not isinstance(function.get("parameters") or {}, dict):
+            raise _expected(f"{where}.function.parameters", "an object", function["parameters"])
+    return tools
+
+
+def _choice(body: Json, tools: Sequence[Json]) -> tuple[Choice, str | None]:
+    choice = body.get("tool_choice")
+    if choice is not None and not tools:
+        raise Refused(400, "'tool_choice' is only allowed when 'tools' are specified.", "tool_choice")
+    match choice:
+        case None | "auto":
+            return "auto", None
+        case "none":
+            return "none", None
+        case "required":
+            return "required", None
+        case {"type": "function", "function": {"name": str(name)}}:
+            if all(tool.get("function", {}).get("name") != name for tool in tools):
+                raise Refused(400, f"Tool choice '{name}' not found in 'tools' parameter.", "tool_choice")
+            return "auto", name
+        case str():
+            message = f"Invalid value: '{choice}'. Supported values are: 'none', 'auto', and 'required'."
+            raise Refused(400, message, "tool_choice", "invalid_value")
+    raise _expected("tool_choice", "one of a string or object", choice)
+
+
+def _limit(body: Json) -> int | None:
+    given = [name for name in ("max_tokens", "max_completion_tokens") if body.get(name) is not None]
+    if len(given) == 2:
+        raise Refused(
+            400,
+            "Setting 'max_tokens' and 'max_completion_tokens' at the same time is not supported.",
+            None,
+            "invalid_parameter_combination",
+        )
+    if not given:
+        return None
+    value = body[given[0]]
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise _expected(given[0], "an integer", value)
+    if value < 1:
+        raise Refused(
+            400,
+            f"Invalid '{given[0]}': integer below minimum value. "
+            f"Expected a value >= 1, but got {value} instead.",
+            given[0],
+            "integer_below_min_value",
+        )
+    return value
+
+
+def tokens(text: str) -> int:
+    """An estimate of how many tokens a text has."""
+    return -(-len(text) // CHARACTERS_A_TOKEN)
+
+
+def new_id(prefix: str, length: int) -> str:
+    letters = string.ascii_letters + string.digits
+    return prefix + "".join(secrets.choice(letters) for _ in range(length))
+
+
+@dataclass(frozen=True)
+class Completion:
+    """An answer, ready to be written whole or in chunks."""
+
+    request: CompletionRequest
+    words: tuple[str, ...]
+    """The text in pieces; joined they are the text."""
+    calls: tuple[Json, ...]
+    cut: bool
+    """The text was longer than the tokens allowed."""
+    id: str = field(default_factory=lambda: new_id("chatcmpl-", 29))
+    created: int = field(default_factory=lambda: int(time.time()))
+
+    @classmethod
+    def of(cls, request: CompletionRequest, said: Said) -> Completion:
+        words: list[str] = []
+        left = request.tokens_at_most
+        for index, word in enumerate(said.text.split()):
+            piece = word if index == 0 else f" {word}"
+            if left is not None:
+                left -= tokens(piece)
+                if left < 0:
+                    return cls(request, tuple(words), (), True)
+            words.append(piece)
+        calls = tuple(
+            {
+                "id": new_id("call_", 24),
+                "type": "function",
+                "function": {"name": use.name, "arguments": json.dumps(use.arguments, ensure_ascii=False)},
+            }
+            for use in said.tools
+        )
+        return cls(request, tuple(words), calls, False)
+
+    @property
+    def finish_reason(self) -> str:
+        return "length" if self.cut else "tool_calls" if self.calls else "stop"
+
+    @property
+    def usage(self) -> Json:
+        written = "".join(self.words) + "".join(json.dumps(call["function"]) for call in self.calls)
+        prompt, completion = self.request.prompt_tokens, tokens(written)
+        return {
+            "prompt_tokens": prompt,
+            "completion_tokens": completion,
+            "total_tokens": prompt + completion,
+            "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": 0},
+            "completion_tokens_details": {
+                "reasoning_tokens": 0,
+                "audio_tokens": 0,
+                "accepted_prediction_tokens": 0,
+                "rejected_prediction_tokens": 0,
+            },
+        }
+
+    def whole(self) -> Json:
+        message: Json = {
+            "role": "assistant",
+            "content": "".join(self.words) or None,
+            "refusal": None,
+            "annotations": [],
+        }
+        if self.calls:
+            message["tool_calls"] = list(self.calls)
+        choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": self.finish_reason}
+        return {**self._frame("chat.completion"), "choices": [choice], "usage": self.usage}
+
+    def chunks(self) -> Iterator[Json]:
+        """Role, words, calls in pieces, the reason to finish, and the usage if it was asked for."""
+        yield self._chunk(
+            {"role": "assistant", "content": "" if self.words or not self.calls else None, "refusal": None}
+        )
+        for word in self.words:
+            yield self._chunk({"content": word})
+        for index, call in enumerate(self.calls):
+            function: Mapping[str, str] = call["function"]
+            opening = {**call, "index": index, "function": {"name": function["name"], "arguments": ""}}
+            yield self._chunk({"tool_calls": [opening]})
+            for start in range(0, len(function["arguments"]), ARGUMENTS_PIECE):
+                piece = function["arguments"][start : start + ARGUMENTS_PIECE]
+                yield self._chunk({"tool_calls": [{"index": index, "function": {"arguments": piece}}]})
+        yield self._chunk({}, self.finish_reason)
+        if self.request.include_usage:
+            yield {**self._frame("chat.completion.chunk"), "choices": [], "usage": self.usage}
+
+    def _chunk(self, delta: Json, finish_reason: str | None = None) -> Json:
+        choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
+        chunk = {**self._frame("chat.completion.chunk"), "choices": [choice]}
+        return {**chunk, "usage": None} if self.request.include_usage else chunk
+
+    def _frame(self, kind: str) -> Json:
+        return {
+            "id": self.id,
+            "object": kind,
+            "created": self.created,
+            "model": self.request.model,
+            "service_tier": "default",
+            "system_fingerprint": None,
+        }
