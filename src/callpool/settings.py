@@ -105,7 +105,10 @@ class LiveKit:
     api_key: str = setting("LIVEKIT_API_KEY", "The name of the key pair.", "")
     api_secret: Secret = setting("LIVEKIT_API_SECRET", "The secret of the key pair.", Secret(""))
     public_url: str = setting(
-        "CALLPOOL_PUBLIC_LIVEKIT_URL", "Where callers reach it, when that differs from `url`.", ""
+        "CALLPOOL_PUBLIC_LIVEKIT_URL",
+        "Where callers reach it, when that differs from `url`.",
+        "",
+        lambda value: url("ws", "wss", "http", "https")(value) if value else None,
     )
     port: int = setting("CALLPOOL_LIVEKIT_PORT", "The port on which `callpool up` starts it.", 7880, is_port)
     udp_port: int = setting(

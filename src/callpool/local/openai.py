@@ -1,9 +1,9 @@
 """The OpenAI protocol: `/v1/chat/completions`, streamed and whole, and `/v1/models`.
 
-Behind it answers the stand-in of `local.standin`, or the script when latencies are fixed. Any key will do, and
-any model name: it is echoed, since a worker sends the name of the model that it was configured for. `n`,
-`seed`, `temperature`, `stop` and the like are accepted and change nothing; a `response_format` other than text
-is refused. Tokens are estimated (see `openai_wire.tokens`).
+Behind it answers the stand-in of `local.standin`, or the script when latencies are fixed. Any key will
+do, and any model name: it is echoed, since a worker sends the name of the model that it was configured
+for. `n`, `seed`, `temperature`, `stop` and the like are accepted and change nothing; a
+`response_format` other than text is refused. Tokens are estimated (see `openai_wire.tokens`).
 """
 
 from __future__ import annotations

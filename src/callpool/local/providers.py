@@ -110,12 +110,12 @@ async def serve(settings: Settings, behaviour: Behaviour, rules: Sequence[Path])
     when the engines are not installed or the port is in use, SettingError for a roster or rules that are not
     there.
     """
-    set_up_logs()
     if behaviour.latency is None:
         _check_installed()
         model = StandIn.load(rules or [roster_folder(settings.worker.roster)])
     else:
         model = StandIn()
+    set_up_logs()
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):

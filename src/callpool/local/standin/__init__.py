@@ -1,19 +1,19 @@
 """A deterministic stand-in for a language model. It is NOT a language model.
 
-It reads the tools that a request offers and the conversation, and then calls a tool whose parameters it can
-fill from what the caller said, asks for the first one missing, or speaks a tool's result. It draws no random
-numbers and keeps nothing between requests: the same request always gets the same answer. It never makes a
-value up.
+It reads the tools that a request offers and the conversation, and then calls a tool whose parameters it
+can fill from what the caller said, asks for the first one missing, or speaks a tool's result. It draws
+no random numbers and keeps nothing between requests: the same request always gets the same answer. It
+never makes a value up.
 
-Reading order: `dialogue` (what was said), `offered` (the tools), `choosing` (which tool is meant), `filling`
-(what its parameters are), `requests` (what the caller wants done), `answering` (what to do about it), `telling`
-(how a result is spoken), `rules` (the YAML beside an agent). `english` holds the words that these need, so that
-another language is another module of that shape.
+Reading order: `dialogue` (what was said), `offered` (the tools), `choosing` (which tool is meant),
+`filling` (what its parameters are), `requests` (what the caller wants done), `answering` (what to do
+about it), `telling` (how a result is spoken), `rules` (the YAML beside an agent). `english` holds the
+words that these need, so that another language is another module of that shape.
 
-It cannot drive a tool that needs a nested object, an array of objects, a union of types, or a value that nobody
-says aloud (a base64 string, a coordinate, a code that mixes letters and digits); it does no arithmetic, keeps no
-plan beyond the wishes of a turn, and understands no wish whose words share nothing with the tool, its
-description, the synonyms or a rule.
+It cannot drive a tool that needs a nested object, an array of objects, a union of types, or a value
+that nobody says aloud (a base64 string, a coordinate, a code that mixes letters and digits); it does no
+arithmetic, keeps no plan beyond the wishes of a turn, and understands no wish whose words share nothing
+with the tool, its description, the synonyms or a rule.
 """
 
 from callpool.local.standin.answering import StandIn

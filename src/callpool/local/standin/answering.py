@@ -43,7 +43,7 @@ class StandIn:
 
     @classmethod
     def load(cls, folders: Sequence[Path]) -> StandIn:
-        """With the rules in every `*.yaml` file of the folders. Raises SettingError for a file that holds none."""
+        """With the rules in the folders' `*.yaml` files. Raises SettingError for a file that holds none."""
         return cls(read_rules(folders))
 
     def answer(self, question: Question) -> Said:
@@ -72,7 +72,7 @@ class _Answer:
         if self._dialogue.order:
             return Said(follow(self._dialogue.order, self._rules).text)
         offered = {tool.name for tool in self._tools}
-        # A result of a tool that is no longer offered is a hand-off: what the caller had said is still unanswered.
+        # A result of a tool that is not offered any more is a hand-off: the caller still waits for an answer.
         results = [done for done in self._dialogue.pending if not offered or done.tool in offered]
         if not results and self._dialogue.pending and not self._dialogue.turns:
             results = self._dialogue.pending
@@ -163,7 +163,7 @@ class _Answer:
         return Said(f"{text} {self._while_calling((use,))}".strip(), (use,))
 
     def _while_calling(self, uses: Sequence[ToolUse]) -> str:
-        """What is said while tools run; a tool that ends the call may not come back to let one say goodbye."""
+        """What is said while tools run. A tool that ends the call may leave no later time for a goodbye."""
         said = [self._rules.with_call.get(use.name) for use in uses]
         if self._goodbye_tool and uses[0].name == self._goodbye_tool.name and said[0] is None:
             if english.SILENT_TOOL.search(self._goodbye_tool.description):
@@ -176,7 +176,7 @@ class _Answer:
         return uses if self._question.parallel else uses[:1]
 
     def _must_call(self) -> Said:
-        """The named tool, or the likeliest one. What the caller did not say is left out: it is never made up."""
+        """The named tool, or the likeliest one. What was not said is left out: it is never made up."""
         ready = list(self._requests.ready())
         if named := self._question.named:
             use = next((use for use in ready if use.name == named), None)

@@ -42,7 +42,7 @@ def question(tool: Tool, parameter: Parameter, rules: Rules) -> str:
     if re.match(r"^(?:which|what|how many|how much)\b", text, re.IGNORECASE):
         return f"{text[0].upper()}{text[1:]}?"
     if parameter.kind is Kind.PERSON:
-        return f"What is {'your name' if parameter.words[-1] in ('name', 'who') and len(parameter.words) == 1 else f'the {name}'}?"
+        return "What is your name?" if name in ("name", "who") else f"What is the {name}?"
     if _NOUN_PHRASE.match(text) and not re.search(r"\b(?:to|that|which|when|if)\b", text):
         return f"What is {re.sub('^(a|an) ', 'the ', text[0].lower() + text[1:])}?"
     if parameter.kind is Kind.NUMBER and (counted := _counted(parameter)):
@@ -72,11 +72,11 @@ def _counted(parameter: Parameter) -> str:
 
 def _yes_no(text: str, name: str) -> str:
     if match := re.match(
-        r"^(?:whether|if) (?:the (?:caller|customer|user)|they|you) (wants?|needs?|agrees?|likes?)\b(.*?)\.?$",
+        r"^(?:whether|if) (?:the (?:caller|customer|user)|they|you) (want|need|agree|like)s?\b(.*?)\.?$",
         text,
         re.IGNORECASE,
     ):
-        return f"Do you {match[1].rstrip('s') if match[1] != 'was' else 'want'}{match[2]}?"
+        return f"Do you {match[1]}{match[2]}?"
     if match := re.match(r"^(?:whether|if) to (.+?)\.?$", text, re.IGNORECASE):
         return f"Shall I {match[1]}?"
     if stem(name.split()[-1]) in ("confirm",):
@@ -95,7 +95,7 @@ def abilities(tools: Sequence[Tool], rules: Rules) -> str:
 
 
 def _ability(tool: Tool) -> str:
-    """What a tool does, from the first words of its description: "Looks up an order." gives "look up an order"."""
+    """What a tool does, from its description: "Looks up an order." gives "look up an order"."""
     text = re.split(r"[,;:(]| (?:when|once|if|after|as soon)\b", tool.first_sentence, maxsplit=1)[0].strip(
         " ."
     )

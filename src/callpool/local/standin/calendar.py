@@ -24,7 +24,8 @@ _DATE = re.compile(
 _HOUR = "one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve"
 _TIME = re.compile(
     rf"\b(?P<hour>\d{{1,2}})[:.](?P<minute>\d{{2}})\s*(?P<half>[ap]\.?m\b\.?)?"
-    rf"|\b(?P<hour2>\d{{1,2}}|{_HOUR})(?: (?P<minute2>fifteen|thirty|forty-five|forty five))?\s*(?P<half2>[ap]\.?\s?m\b\.?|o'?\s?clock)"
+    rf"|\b(?P<hour2>\d{{1,2}}|{_HOUR})(?: (?P<minute2>fifteen|thirty|forty-five|forty five))?\s*"
+    rf"(?P<half2>[ap]\.?\s?m\b\.?|o'?\s?clock)"
     rf"|\b(?P<part>half past|quarter past|quarter to) (?P<hour3>\d{{1,2}}|{_HOUR})\b"
     rf"|\b(?P<word>noon|midday|midnight)\b"
     rf"|\bat (?P<hour4>\d{{1,2}}|{_HOUR})\b(?! (?:people|persons|guests|degrees|percent|o))",

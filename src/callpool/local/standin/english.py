@@ -58,8 +58,9 @@ NOTHING_MORE = re.compile(
 )
 NEVER_MIND = re.compile(r"\b(never ?mind|forget (it|about it|that)|leave it|drop it)\b")
 REPEAT = re.compile(
-    r"\b((say|repeat) (that|it|this)|(can|could|would) you (please )?repeat|come again|pardon|what did you say|"
-    r"(did not|didn'?t) (catch|hear|understand|get) (that|you|it)|once more please|again please)\b"
+    r"\b((say|repeat) (that|it|this)|(can|could|would) you (please )?repeat|come again|pardon|"
+    r"what did you say|(did not|didn'?t) (catch|hear|understand|get) (that|you|it)|"
+    r"once more please|again please)\b"
 )
 THANKS = re.compile(r"\b(thank you|thanks|thank|cheers|appreciate)\b")
 GREETING = re.compile(r"^\W*(hello|hi|hey|good (morning|afternoon|evening)|greetings)\b")

@@ -153,7 +153,8 @@ def _digits(parameter: Parameter, said: Utterance) -> Found:
         in_date = any(start <= heard.span[0] < end for start, end in dates)
         if long_enough and not in_date and _matches(parameter, heard.digits):
             fitting.append((not near, -len(heard.digits) if lengths is None else 0, heard.digits, heard.span))
-    for _, _, digits, span in sorted(fitting, key=lambda each: (each[0], each[1])):
+    ranked = sorted(fitting, key=lambda each: (each[0], each[1]))
+    for _, _, digits, span in (each for each in ranked if len(each[2]) == len(ranked[0][2])):
         yield (int(digits) if parameter.json_type == "integer" else digits), span
 
 

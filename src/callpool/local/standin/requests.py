@@ -1,7 +1,7 @@
 """What the caller wants done: requests that open with a wish, fill over turns, and close with a tool call.
 
-Nothing is kept between two requests of the protocol: the conversation is played again from its start, so that a
-request that was opened three turns ago is open still.
+Nothing is kept between two requests of the protocol: the conversation is played again from its start, so that
+a request that was opened three turns ago is open still.
 """
 
 from __future__ import annotations
@@ -274,7 +274,7 @@ class Requests:
         return chosen[0] if len(chosen) == 1 else None
 
     def _remember(self, turn: Turn) -> None:
-        """Keep what tells who is calling about what: a later request, or a later agent, need not ask again."""
+        """Keep who is calling about what: a later request, or a later agent, need not ask again."""
         for tool in self._tools.values():
             asked = next(
                 (each for each in tool.needed if each.kind in _LASTING and _asks_for(turn.before, each)), None
@@ -307,7 +307,7 @@ class Requests:
                 self._reopen(tool, arguments, done.result or "", told.confirm)
 
     def _reopen(self, tool: Tool, arguments: dict[str, object], result: str, confirm: bool) -> None:
-        """A tool that refused is called again once the caller gave what it asks for, never with the same values."""
+        """A tool that refused is called again once the caller has said something else."""
         said = set(meanings(result))
         for other in self._tools.values():
             if other.name in result and other.name != tool.name and other.drivable:
@@ -327,7 +327,7 @@ class Requests:
             self._open.insert(0, Request(tool, values))
 
     def _after(self, turn: Turn) -> None:
-        """Close the turn: what was asked is known to have been asked, what was answered otherwise is done with."""
+        """Close the turn: what was answered without a call is done with."""
         asked = "?" in " ".join(turn.agent) or any(
             request.missing or request.confirming for request in self._open
         )

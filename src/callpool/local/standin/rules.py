@@ -6,12 +6,12 @@
         greeting: …                  # said when nobody has spoken yet
         help: …                      # said when nothing was understood, and when asked what it can do
         goodbye: …                   # said when the call ends
-        intents:                     # tool -> word groups; a group counts when all its words were said, in any
-          TOOL: [track, where package]        # order and form; "-word" forbids a word
+        intents:                     # tool -> word groups; a group counts when all its words were said,
+          TOOL: [track, where package]        # in any order and form; "-word" forbids a word
         questions:                   # parameter (or TOOL.parameter) -> how to ask for it
           PARAMETER: …
-        results:                     # tool -> sentences over the fields of its JSON result; the first usable one is
-          TOOL:                      # said: every {field} is there, and `when` (field: value) holds
+        results:                     # tool -> sentences over the fields of its JSON result; said is the first
+          TOOL:                      # one that has every {field} and whose `when` (field: value) holds
             - when: {status: shipped}
               say: …
             - say: …
@@ -21,7 +21,7 @@
           - words: [opening hours]   # word groups, as in intents
             say: …
 
-Only `agent` and `languages` are required. Rules hold words and patterns of a business, not sentences of a test.
+Only `agent` and `languages` are required. Rules hold the words of a business, not the sentences of a test.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class Talk:
 
 @dataclass(frozen=True)
 class Rules:
-    """The rules of one agent in one language. Empty ones are valid: the stand-in then goes by the tools alone."""
+    """The rules of one agent in one language. With empty ones the stand-in goes by the tools alone."""
 
     agent: str = ""
     greeting: str = ""

@@ -215,7 +215,7 @@ def _equal_parts(groups: list[Group], length: int) -> list[Heard]:
 
 
 def quantities(text: str) -> list[Quantity]:
-    """Every number that counts or measures: `21`, `21.5`, `1,200`, `twenty-one point five`, `minus four`, `a dozen`."""
+    """Every number that counts or measures: `21.5`, `1,200`, `twenty-one point five`, `a dozen`."""
     found = [Quantity(float(match[0].replace(",", "")), match.span()) for match in _LITERAL.finditer(text)]
     found += _worded(text)
     return sorted(found, key=lambda quantity: quantity.span)

@@ -1,4 +1,4 @@
-"""How a tool's result is spoken: JSON as sentences, text as it is, and what a text tells the model to do, done."""
+"""How a result is spoken: JSON as sentences, text as it is, and what a text tells the model to do, done."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ _ISO_TIME = re.compile(
 _MARKUP = re.compile(r"[*_`#>]+|\[([^\]]*)\]\([^)]*\)")
 _MONEY = re.compile(r"\$(\d+)(?:\.(\d{2}))?\b")
 _FAILED = re.compile(
-    r"\b(error|failed|failure|invalid|unknown|not (found|valid|possible|exist)|no (such|order|match|record|\w+ (found|matches))|"
+    r"\b(error|failed|failure|invalid|unknown|not (found|valid|possible|exist)|"
+    r"no (such|order|match|record|\w+ (found|matches))|"
     r"cannot|could not|can't|does not|did not|must|wrong)\b|^there is no\b",
     re.IGNORECASE,
 )
@@ -35,7 +36,8 @@ _CONFIRM = re.compile(
 )
 _CALLER = r"(?:the |a )?(?:caller|customer|user|client|them|him or her|him|her)"
 _SILENT = re.compile(
-    r"^(?:do not|don't|never|wait|then wait|only|stop|keep|remember|if |once |when |after |before |until |you (?:must|should|may))",
+    r"^(?:do not|don't|never|wait|then wait|only|stop|keep|remember|if |once |when |after |before |until |"
+    r"you (?:must|should|may))",
     re.IGNORECASE,
 )
 _POLITE = re.compile(r"^(?:please|then|now|and|next|first|so|instead),?\s+", re.IGNORECASE)
@@ -113,6 +115,10 @@ def follow(text: str, rules: Rules, said_goodbye: bool = False) -> Told:
         _MARKUP.sub(lambda match: match[1] or "", text.replace("\n", " ")).strip()
     ):
         bare = _POLITE.sub("", sentence.strip()).strip()
+        if _CONFIRM.search(bare):
+            # "Ask the caller to confirm: the new address is …" holds what is to be read back after the colon.
+            spoken.append(to_caller(bare.partition(": ")[2]))
+            continue
         match _order(bare):
             case ("ask", request):
                 spoken.append(request)
@@ -128,8 +134,6 @@ def follow(text: str, rules: Rules, said_goodbye: bool = False) -> Told:
                 spoken.append(to_caller(sentence))
     confirm = _CONFIRM.search(text) is not None
     if confirm:
-        # "Ask the caller to confirm: the new address is …" holds what is to be read back after the colon.
-        spoken = [each.partition(": ")[2] if _CONFIRM.search(each) else each for each in spoken]
         spoken.append(english.Say.shall_i)
     words = say_digits(" ".join(_sentence(each) for each in spoken if each))
     failed = not confirm and not goodbye and (ordered or _FAILED.search(text) is not None)
