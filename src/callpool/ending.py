@@ -15,6 +15,7 @@ Reason = Literal[
     "job_died",  # the job's process ended without a word
     "job_failed",  # the job met an error of its own
     "worker_stopped",  # the worker had to stop before the call was over
+    "worker_died",  # the worker and its jobs ended without a word
 ]
 
 
@@ -33,4 +34,5 @@ NO_CALLER = Ending("abandoned", "no_caller")
 PROVIDER_FAILED = Ending("failed", "provider_failed")
 JOB_DIED = Ending("failed", "job_died")
 JOB_FAILED = Ending("failed", "job_failed")
+WORKER_DIED = Ending("unknown", "worker_died")
 WORKER_STOPPED = Ending("failed", "worker_stopped")

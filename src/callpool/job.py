@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import socket
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -21,13 +20,14 @@ from livekit.agents import AgentSession, CloseEvent, CloseReason, JobContext, Jo
 from livekit.plugins import openai
 
 from callpool import ending
+from callpool.burial import job_entry
 from callpool.call import Call, Caller, from_dispatch
 from callpool.departure import Departure
 from callpool.pipeline import Pipeline, build_llm, build_pipeline, build_session, build_vad, room_options
 from callpool.settings import Settings
 from callpool.stages import Roster, Stage, load_roster
 from callpool.store.calls import Calls
-from callpool.store.record import Job, StageEntry, Turn
+from callpool.store.record import StageEntry, Turn
 from callpool.store.writer import Writer
 from callpool.transcript import Transcript
 
@@ -164,13 +164,7 @@ class Greeting:
 
 def _record_beginning(live: LiveCall) -> None:
     call, ctx, calls = live.call, live.ctx, live.calls
-    job = Job(
-        job_id=ctx.job.id,
-        worker=ctx.worker_id,
-        host=socket.gethostname(),
-        pid=os.getpid(),
-        started_at=call.started_at,
-    )
+    job = job_entry(ctx.job.id, ctx.worker_id, os.getpid(), call.started_at)
     stage = StageEntry(stage=call.stage, entered_at=call.started_at, profile=call.profile)
     live.writer.submit(lambda: calls.begin(call))
     live.writer.submit(lambda: calls.job_started(call.call_id, job))

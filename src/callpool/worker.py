@@ -6,16 +6,14 @@ import asyncio
 import functools
 import logging
 import signal
-import socket
-import uuid
-from datetime import UTC, datetime
 
 from aiohttp import web
 from livekit.agents import AgentServer
 from livekit.agents.ipc.job_executor import JobExecutor
 
-from callpool import ending, job
+from callpool import job
 from callpool.admission import Admission
+from callpool.burial import Burial
 from callpool.errors import CallpoolError, SettingError
 from callpool.settings import Settings
 from callpool.stages import load_roster
@@ -80,17 +78,17 @@ class Worker:
 
     def __init__(self, settings: Settings, calls: Calls) -> None:
         self._settings = settings
-        self._calls = calls
+        self._burial = Burial(calls)
         self._admission = Admission(settings.worker.capacity)
         self._server = build_server(settings, self._admission)
         self._registered = False
         self._burials: set[asyncio.Task[None]] = set()
-        self.name = f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}"
         self._server.on("worker_registered", self._on_registered)
         self._server.on("worker_started", self._on_started)
 
     async def run(self) -> int:
         """Serve until a signal. Raises CallpoolError when LiveKit or the store cannot be used."""
+        await self._burial.of_lost_workers()
         health = web.AppRunner(self._health(), access_log=None)
         await health.setup()
         await _listen(health, self._settings.worker.host, self._settings.worker.port)
@@ -169,17 +167,9 @@ class Worker:
         if (info := process.running_job) is None:
             return
         self._admission.release(info.job.id)
-        burial = asyncio.create_task(self._bury(info.job.id), name=f"bury-{info.job.id}")
+        burial = asyncio.create_task(self._burial.of_job(info, process.pid or 0), name=f"bury-{info.job.id}")
         self._burials.add(burial)
         burial.add_done_callback(self._burials.discard)
-
-    async def _bury(self, job_id: str) -> None:
-        """Close the record of a job that ended without doing so itself."""
-        now = datetime.now(UTC)
-        for call_id in await self._calls.calls_of_open_job(job_id):
-            logger.error("job died", extra={"action": "job_died", "job_id": job_id, "call_id": call_id})
-            await self._calls.job_ended(call_id, job_id, now, ending.JOB_DIED.reason)
-            await self._calls.end(call_id, ending.JOB_DIED, now)
 
 
 async def _listen(runner: web.AppRunner, host: str, port: int) -> None:

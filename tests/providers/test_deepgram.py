@@ -204,7 +204,7 @@ def words_of(result: Talk) -> str:
 async def test_interims_are_frequent_and_the_final_comes_soon(
     seconds: int, spoken: Callable[[str, int], Samples], hearing: Hearing
 ) -> None:
-    """While someone speaks words keep coming, fewer in long speech, and the last ones soon after the voice."""
+    """While someone speaks words keep coming, and the last ones soon after the voice."""
     speech = spoken(SENTENCES[seconds], SPEECH_HZ)
     length_s = len(speech) / SPEECH_HZ
     async with serving(Behaviour(), hearing) as server:

@@ -13,11 +13,12 @@ from sqlalchemy import select
 
 from callpool import ending
 from callpool.call import Call, Caller
+from callpool.cost import CostItem
 from callpool.errors import StoreError
 from callpool.settings import Settings
 from callpool.store import engine, reading
 from callpool.store.calls import Calls
-from callpool.store.record import CostItem, Job, LatencyMs, StageEntry, ToolUse, Turn
+from callpool.store.record import Job, LatencyMs, StageEntry, ToolUse, Turn
 from callpool.store.schema import upgrade_command
 from callpool.store.tables import turns
 

@@ -20,13 +20,14 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callpool.call import Call, CallerKind
+from callpool.cost import CostItem
 from callpool.ending import Ending, Result
 from callpool.errors import StoreError
 from callpool.privacy.masking import mask
 from callpool.store import schema
 from callpool.store.engine import create_engine, explained, for_writing, is_passing, shown
 from callpool.store.reading import read
-from callpool.store.record import CallRecord, CostItem, Job, StageEntry, Turn
+from callpool.store.record import CallRecord, Job, StageEntry, Turn
 from callpool.store.tables import calls, cost_items, jobs, stages, tool_uses, turns
 
 RETRY_FOR_S = 15.0

@@ -9,11 +9,10 @@ from sqlalchemy import ColumnElement, Row, Table, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callpool.call import Caller
+from callpool.cost import Cost, CostItem
 from callpool.ending import Ending
 from callpool.store.record import (
     CallRecord,
-    Cost,
-    CostItem,
     Job,
     LatencyMs,
     StageEntry,

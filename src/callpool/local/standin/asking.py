@@ -37,7 +37,7 @@ def question(tool: Tool, parameter: Parameter, rules: Rules) -> str:
     )
     if match := re.match(r"^what (.+) (is|are)$", text, re.IGNORECASE):
         return f"What {match[2]} {match[1]}?"
-    if re.match(r"^(?:why|where|when|who|how(?! m))\b", text, re.IGNORECASE):
+    if re.match(r"^(?:why|where|when|who|how(?! m)|what (?:it|they|this))\b", text, re.IGNORECASE):
         return f"Please tell me {to_caller(text[0].lower() + text[1:])}."
     if re.match(r"^(?:which|what|how many|how much)\b", text, re.IGNORECASE):
         return f"{text[0].upper()}{text[1:]}?"

@@ -166,6 +166,8 @@ SOUNDS_LIKE = {
 """Words that speech-to-text writes for a digit; they count only between digits."""
 DIGIT_FILLERS = _set("uh um er erm then dash hyphen comma space and it's its")
 CORRECTIONS = _set("no sorry rather correction wait mean")
+SWITCH_NAMES = _set("on enabled enable active power powered state")
+SWITCH = re.compile(r"\b(on|off)\b")
 COUNTS = {"couple": 2.0, "pair": 2.0, "dozen": 12.0, "half": 0.5}
 
 DIGIT_NAMES = _set(

@@ -245,6 +245,8 @@ def _yes_no(parameter: Parameter, said: Utterance) -> Found:
             yield False, match.span()
         elif match := english.YES.search(lowered):
             yield True, match.span()
+    if set(parameter.words) & english.SWITCH_NAMES and (switch := english.SWITCH.search(lowered)):
+        yield switch[1] == "on", switch.span()
     wanted = [meaning(word) for word in parameter.words if word not in english.STOP_WORDS and len(word) > 2]
     spoken = [(match.span(), meaning(match[0])) for match in re.finditer(r"[^\W\d_]+", lowered)]
     spans = [span for span, word in spoken if word in wanted]

@@ -269,9 +269,17 @@ class Requests:
                 request.take(filled)
                 self._heard_digits = next(iter(filled.misheard.values()), "")
                 fitting.append(request)
+        fitting = fitting or self._by_name(text)
         complete = [request for request in fitting if not request.missing]
         chosen = complete if len(complete) == 1 else fitting
         return chosen[0] if len(chosen) == 1 else None
+
+    def _by_name(self, text: str) -> list[Request]:
+        """A request for each tool that needs a number, where the caller said no more than "my number is"."""
+        if "number" not in text.lower().split():
+            return []
+        tools = [tool for tool in self._tools.values() if tool.drivable]
+        return [Request(tool) for tool in tools if any(each.kind is Kind.DIGITS for each in tool.needed)]
 
     def _remember(self, turn: Turn) -> None:
         """Keep who is calling about what: a later request, or a later agent, need not ask again."""

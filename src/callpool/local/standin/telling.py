@@ -107,6 +107,7 @@ def _parse(result: str) -> object:
 
 def follow(text: str, rules: Rules, said_goodbye: bool = False) -> Told:
     """Speak a text: sentences to the caller as they are, sentences to the model as what they ask for."""
+    text = re.sub(r"^error:\s*", "", text, flags=re.IGNORECASE)
     if not text:
         return Told(english.Say.nice_day if said_goodbye else english.Say.done)
     spoken: list[str] = []

@@ -1,0 +1,59 @@
+"""Closing the records of those who could not do it themselves: killed jobs, and jobs of a killed worker."""
+
+from __future__ import annotations
+
+import logging
+import socket
+from datetime import UTC, datetime
+
+import psutil
+from livekit.agents.job import RunningJobInfo
+
+from callpool import ending
+from callpool.call import from_dispatch
+from callpool.ending import Ending
+from callpool.store.calls import Calls
+from callpool.store.record import Job
+
+logger = logging.getLogger(__name__)
+
+
+class Burial:
+    """Writes endings for the dead. What a job wrote of its own ending stays as it is."""
+
+    def __init__(self, calls: Calls) -> None:
+        self._calls = calls
+
+    async def of_job(self, info: RunningJobInfo, pid: int) -> None:
+        """Close the record of a job whose process is gone; also of one that died before its first write."""
+        now = datetime.now(UTC)
+        job = info.job
+        call = from_dispatch(job.metadata, job_id=job.id, room=job.room.name, agent_name=job.agent_name)
+        await self._calls.begin(call)
+        await self._calls.job_started(call.call_id, job_entry(job.id, info.worker_id, pid, now))
+        await self._close(call.call_id, job.id, ending.JOB_DIED, now)
+
+    async def of_lost_workers(self) -> None:
+        """Close the records whose last job ran on this host in a process that is no more.
+
+        A worker that was killed leaves them; the next worker here finds them when it starts.
+        """
+        now = datetime.now(UTC)
+        host = socket.gethostname()
+        for record in await self._calls.unended():
+            job = record.jobs[-1] if record.jobs else None
+            if job is not None and job.host == host and not psutil.pid_exists(job.pid):
+                await self._close(record.call_id, job.job_id, ending.WORKER_DIED, now)
+
+    async def _close(self, call_id: str, job_id: str, how: Ending, now: datetime) -> None:
+        if await self._calls.job_ended(call_id, job_id, now, how.reason):
+            logger.error(
+                "job died",
+                extra={"action": "job_died", "job_id": job_id, "call_id": call_id, "how": how.reason},
+            )
+            await self._calls.end(call_id, how, now)
+
+
+def job_entry(job_id: str, worker: str, pid: int, started_at: datetime) -> Job:
+    """A job's line in the record, as it stands while the job runs."""
+    return Job(job_id=job_id, worker=worker, host=socket.gethostname(), pid=pid, started_at=started_at)
