@@ -9,7 +9,7 @@ import signal
 
 from aiohttp import web
 from livekit.agents import AgentServer
-from livekit.agents.ipc.job_executor import JobExecutor
+from livekit.agents.ipc.job_proc_executor import ProcJobExecutor
 
 from callpool import job
 from callpool.admission import Admission
@@ -163,7 +163,7 @@ class Worker:
         # its own ending. test_worker.py fails when the pool or its event moves.
         self._server._proc_pool.on("process_closed", self._on_process_closed)
 
-    def _on_process_closed(self, process: JobExecutor) -> None:
+    def _on_process_closed(self, process: ProcJobExecutor) -> None:
         if (info := process.running_job) is None:
             return
         self._admission.release(info.job.id)

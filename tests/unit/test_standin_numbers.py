@@ -45,6 +45,7 @@ def heard(text: str, lengths: tuple[int, int] | None = FIVE) -> list[str]:
         "1 2 3 4 6, no, 5",
         "9 9 9 9 9, sorry, 1 2 3 4 5",
         "1 2 3 4 5 for 2 people",
+        "oh, one two three four five",
     ],
 )
 def test_five_digits_are_heard_however_they_are_said(text: str) -> None:
@@ -58,6 +59,12 @@ def test_repeats_and_zeros() -> None:
     assert heard("double five treble one") == ["55111"]
     assert heard("six seven eight nine oh") == ["67890"]
     assert heard("nought triple seven zero") == ["07770"]
+
+
+def test_what_the_local_engine_writes_for_a_leading_four() -> None:
+    """Moonshine writes "For four, five, five, six." for 4 4 5 5 6."""
+    assert heard("For four, five, five, six.") == ["44556"]
+    assert heard("For 44556.") == ["44556"]
 
 
 def test_two_numbers_are_two() -> None:
@@ -75,7 +82,8 @@ def test_a_number_of_another_length_is_heard_as_it_is() -> None:
 
 
 def test_words_that_only_sound_like_digits_are_no_number() -> None:
-    """ "To" and "for" between words stay words."""
+    """ "To" and "for" between words stay words, and a sigh is no zero."""
+    assert heard("Oh no, for two people", None) == []
     assert heard("I want to go to the park for an hour") == []
 
 

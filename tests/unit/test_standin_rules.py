@@ -117,7 +117,7 @@ def test_rules_apply_to_their_agent_only(caller: Caller) -> None:
         ("- just a list", "agent, languages"),
         ("languages: {}", "rules.yaml: agent is None: expected a text"),
         ("agent: a\nlanguages: {xx: {}}", "languages.xx is 'xx': expected one of en"),
-        ("agent: a\nlanguages: {en: {intent: {}}}", "languages.en.intent is 'intent': expected one of greeting"),
+        ("agent: a\nlanguages: {en: {intent: {}}}", "en.intent is 'intent': expected one of greeting"),
         ("agent: a\nlanguages: {en: {intents: {t: []}}}", "languages.en.intents.t is []: expected a list"),
         ("agent: a\nlanguages: {en: {intents: {t: [-no]}}}", "at least one word that must be said"),
         ("agent: a\nlanguages: {en: {results: {t: [{say: 'a {b'}]}}}", "results.t[0].say"),

@@ -24,6 +24,7 @@ from callpool.caller.sound import (
     audible_span,
     levels,
 )
+from callpool.errors import CallpoolError
 
 FRAME_S = 0.02
 FRAME_SAMPLES = int(RATE_HZ * FRAME_S)

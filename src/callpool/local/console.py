@@ -54,7 +54,7 @@ class Console:
     def _write(self) -> None:
         while (line := self._lines.get()) is not None:
             if self._dropped:
-                line += f"{self._dropped} lines were dropped here: nobody read them\n"
+                line += f"{self._dropped} later lines were dropped, since nobody read this\n"
                 self._dropped = 0
             with contextlib.suppress(OSError, ValueError):  # the reader is gone; the service goes on
                 self._stream.write(line)

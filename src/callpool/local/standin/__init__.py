@@ -19,7 +19,8 @@ with the tool, its description, the synonyms or a rule.
 from callpool.local.standin.answering import StandIn
 
 NOTICE = (
-    "The language model is a deterministic stand-in, not a language model: set OPENAI_API_KEY for a real one."
+    "The local language model is a deterministic stand-in, not a language model: "
+    "set OPENAI_API_KEY or OPENAI_BASE_URL for a real one."
 )
 """Printed when the local providers start."""
 

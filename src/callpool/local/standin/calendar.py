@@ -6,9 +6,11 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import lru_cache
 
 from callpool.local.standin import english
 from callpool.local.standin.spoken import Span
+from callpool.local.standin.words import RECENT
 
 _MONTH = "|".join(f"{month}|{month[:3]}" for month in english.MONTHS)
 _ORDINAL = "|".join(word.replace("-", "[- ]") for word in sorted(english.ORDINALS, key=len, reverse=True))
@@ -24,7 +26,7 @@ _DATE = re.compile(
 _HOUR = "one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve"
 _TIME = re.compile(
     rf"\b(?P<hour>\d{{1,2}})[:.](?P<minute>\d{{2}})\s*(?P<half>[ap]\.?m\b\.?)?"
-    rf"|\b(?P<hour2>\d{{1,2}}|{_HOUR})(?: (?P<minute2>fifteen|thirty|forty-five|forty five))?\s*"
+    rf"|\b(?:at )?(?P<hour2>\d{{1,2}}|{_HOUR})(?: (?P<minute2>fifteen|thirty|forty-five|forty five))?\s*"
     rf"(?P<half2>[ap]\.?\s?m\b\.?|o'?\s?clock)"
     rf"|\b(?P<part>half past|quarter past|quarter to) (?P<hour3>\d{{1,2}}|{_HOUR})\b"
     rf"|\b(?P<word>noon|midday|midnight)\b"
@@ -49,14 +51,18 @@ class TimeOfDay:
     span: Span
 
 
-def days(text: str, today: date) -> Iterator[Day]:
+@lru_cache(RECENT)
+def days(text: str, today: date) -> tuple[Day, ...]:
     """The days named in a text; a weekday or a date without a year is the next one from today."""
+    found: list[Day] = []
     for match in _DATE.finditer(text):
         try:
             day = _day(match, today)
         except ValueError:
             continue
-        yield Day(re.sub(r"^(the|this|coming) ", "", match[0], flags=re.IGNORECASE), day, match.span())
+        words = re.sub(r"^(the|this|coming) ", "", match[0], flags=re.IGNORECASE)
+        found.append(Day(words, day, match.span()))
+    return tuple(found)
 
 
 def _day(match: re.Match[str], today: date) -> date:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -87,7 +87,7 @@ class Chooser:
         return wishes if len(set(names)) == len(names) > 1 else [best]
 
     def score(self, tool: Tool, text: str) -> float:
-        said = set(meanings(text))
+        said = frozenset(meanings(text))
         weights = self._weights.get(tool.name, {})
         shared = sum(
             weight / math.sqrt(self._shared[word]) for word, weight in weights.items() if word in said
@@ -114,14 +114,15 @@ class Chooser:
 def _weights(tool: Tool) -> dict[str, float]:
     weights: dict[str, float] = {}
 
-    def note(words: Sequence[str], weight: float) -> None:
+    def note(words: Iterable[str], weight: float) -> None:
         for word in words:
             weights[word] = max(weights.get(word, 0.0), weight)
 
     name = split_name(tool.name)
     note(meanings(" ".join(word for word in name if word not in _PLAIN_VERBS)), _NAME)
     note(meanings(" ".join(word for word in name if word in _PLAIN_VERBS)), _PARAMETER)
-    note(meanings(tool.first_sentence), _FIRST_SENTENCE)
+    # A tool without values, such as a hand-off, has little more to go by than what its description names.
+    note(meanings(tool.first_sentence), _FIRST_SENTENCE if tool.needed else ENOUGH)
     note(meanings(re.sub(r"[^.]*\b(?:not|never|don't)\b[^.]*", "", tool.description)), _DESCRIPTION)
     for parameter in tool.parameters:
         if parameter.kind not in (Kind.TEXT, Kind.PERSON):

@@ -14,6 +14,7 @@ def _set(text: str) -> frozenset[str]:
 
 
 STOP_WORDS = _set(
+    "hand something someone there "
     "a an and any are as ask asks asked at be been but by call caller callers calls can could "
     "customer did do does each for from function get give given gives go got had has have he hello "
     "her hi him his how i if in into is it its just know let like made make may me might much must my "
@@ -49,6 +50,7 @@ SYNONYMS = (
 """Words that stand for one another. A word in several groups belongs to the first."""
 
 FAREWELL = re.compile(
+    r"^\W*(?:good|to|too|could|the) (?:buy|by)\W*$|"  # what the local engine hears for a lone "goodbye"
     r"\b(good ?-?bye|bye|see you|so long|farewell|hang up|end (the|this) call|have a (nice|good|great) "
     r"(day|evening|one|weekend|night)|talk to you later)\b"
 )
@@ -164,6 +166,10 @@ SOUNDS_LIKE = {
     "niner": "9",
 }
 """Words that speech-to-text writes for a digit; they count only between digits."""
+EXCLAMATIONS = _set("oh o")
+"""Before the first digit these may be a zero, and may be no more than a sigh."""
+SOUNDS_LIKE_FIRST = _set("won tree fife niner")
+"""Those that also count before the first digit."""
 DIGIT_FILLERS = _set("uh um er erm then dash hyphen comma space and it's its")
 CORRECTIONS = _set("no sorry rather correction wait mean")
 SWITCH_NAMES = _set("on enabled enable active power powered state")

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import pairwise
 
 from callpool.local.standin import english
+from callpool.local.standin.words import RECENT
 
 Span = tuple[int, int]
 
@@ -54,7 +56,8 @@ class Quantity:
     span: Span
 
 
-def digit_runs(text: str) -> list[Run]:
+@lru_cache(RECENT)
+def digit_runs(text: str) -> tuple[Run, ...]:
     """Every run of digits: `12,345`, `1-2-3`, `one two double three`, `one twenty-three forty-five`."""
     tokens = [(match[0].lower(), match.span()) for match in _TOKEN.finditer(text)]
     runs: list[Run] = []
@@ -78,9 +81,7 @@ def digit_runs(text: str) -> list[Run]:
         ):
             runs, run, correcting, joint = [*runs, run], Run(), False, False
         at += 1
-    return [
-        found for found in [*runs, run] if found.groups and not all(group.doubtful for group in found.groups)
-    ]
+    return tuple(each for each in [*runs, run] if not all(group.doubtful for group in each.groups))
 
 
 def _group(tokens: list[tuple[str, Span]], at: int, previous: str) -> tuple[Group | None, int]:
@@ -90,10 +91,15 @@ def _group(tokens: list[tuple[str, Span]], at: int, previous: str) -> tuple[Grou
         return Group(digit * english.REPEATS[word], (span[0], tokens[at + 1][1][1])), 2
     if word.isdigit() and following not in english.SCALES:
         return Group(word, span), 1
+    if word in english.EXCLAMATIONS and not previous:
+        return Group("0", span, doubtful=True), 1
     value, used = _cardinal([token for token, _ in tokens[at : at + 16]])
     if used:
         return Group(str(value), (span[0], tokens[at + used - 1][1][1])), used
-    if word in english.SOUNDS_LIKE and 0 < len(previous) <= 2 and _may_go_on(following):
+    # "Four, five …" is written "For four, five …" at the very start; anywhere else that is a plain "for".
+    first = not previous and (at == 0 or word in english.SOUNDS_LIKE_FIRST) and bool(_digit(following))
+    first = first and word in english.SOUNDS_LIKE
+    if first or (word in english.SOUNDS_LIKE and 0 < len(previous) <= 2 and _may_go_on(following)):
         return Group(english.SOUNDS_LIKE[word], span, doubtful=True), 1
     return None, 0
 
@@ -152,6 +158,8 @@ def _cardinal(tokens: list[str]) -> tuple[int, int]:
 
 def digits_of(run: Run, lengths: tuple[int, int] | None) -> list[Heard]:
     """What a run may mean: one number, or several when that is what fits the number of digits asked for."""
+    if lengths is None and len(run.groups) > 1 and run.groups[0].doubtful:
+        run = Run(run.groups[1:], {joint - 1 for joint in run.joints}, run.corrected)
     joined = _corrected("".join(group.digits for group in run.groups), run.corrected, lengths)
     whole = Heard(joined, run.span)
     if lengths is None:
@@ -160,7 +168,7 @@ def digits_of(run: Run, lengths: tuple[int, int] | None) -> list[Heard]:
         return [whole]
     if lengths[0] == lengths[1] and (several := _equal_parts(run.groups, lengths[0])):
         return several
-    parts = [*_by_joint(run, whole), *_without_doubt(run)]
+    parts = dict.fromkeys([*_by_joint(run, whole), *_without_doubt(run)])
     return [part for part in parts if lengths[0] <= len(part.digits) <= lengths[1]] or [whole]
 
 
@@ -214,11 +222,12 @@ def _equal_parts(groups: list[Group], length: int) -> list[Heard]:
     return [] if digits else parts
 
 
-def quantities(text: str) -> list[Quantity]:
+@lru_cache(RECENT)
+def quantities(text: str) -> tuple[Quantity, ...]:
     """Every number that counts or measures: `21.5`, `1,200`, `twenty-one point five`, `a dozen`."""
     found = [Quantity(float(match[0].replace(",", "")), match.span()) for match in _LITERAL.finditer(text)]
     found += _worded(text)
-    return sorted(found, key=lambda quantity: quantity.span)
+    return tuple(sorted(found, key=lambda quantity: quantity.span))
 
 
 def _worded(text: str) -> Iterator[Quantity]:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
-from functools import cache
+from functools import cache, lru_cache
 
 from callpool.local.standin import english
+
+RECENT = 2048
+"""Texts whose analysis is kept: each request brings the whole conversation, and only its end is new."""
 
 _WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?")
 _SUFFIXES = ("ations", "ation", "ments", "ment", "ings", "ing", "ies", "ied", "ed", "es", "s", "ly")
@@ -34,7 +37,7 @@ def stem(word: str) -> str:
         if root.endswith(suffix) and len(root) - len(suffix) >= 3 and not root.endswith("ss"):
             root = root[: -len(suffix)]
             break
-    if len(root) > 3 and root[-1] in "eyi":
+    while len(root) > 3 and root[-1] in "eyi":
         root = root[:-1]
     if len(root) > 2 and root[-1] == root[-2]:
         root = root[:-1]
@@ -57,12 +60,14 @@ def meaning(word: str) -> str:
     return _canonical().get(root, root)
 
 
-def meanings(text: str) -> list[str]:
+@lru_cache(RECENT)
+def meanings(text: str) -> tuple[str, ...]:
     """What the telling words of a text mean, in order; words that tell nothing are left out."""
     found = (match[0] for match in _WORD.finditer(plain(text)))
-    return [meaning(word) for word in found if word.lower().partition("'")[0] not in english.STOP_WORDS]
+    return tuple(meaning(word) for word in found if word.lower().partition("'")[0] not in english.STOP_WORDS)
 
 
-def stems(text: str) -> set[str]:
+@lru_cache(RECENT)
+def stems(text: str) -> frozenset[str]:
     """The stems of all words of a text."""
-    return {stem(match[0]) for match in _WORD.finditer(plain(text))}
+    return frozenset(stem(match[0]) for match in _WORD.finditer(plain(text)))

@@ -1,0 +1,222 @@
+"""Calls over the real LiveKit server, with real audio: what callers hear, and what the record says."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from livekit import api
+from telephone import Dialled, Telephone
+
+from callpool import ending
+from callpool.caller.conversation import Invitation
+
+pytestmark = [pytest.mark.call, pytest.mark.timeout(180)]
+
+NUMBER = "My order number is one two three four five."
+
+
+async def test_a_caller_is_answered_helped_and_taken_leave_of(telephone: Telephone) -> None:
+    """The whole of a call: greeting, a question, the tool's answer in the caller's ear, goodbye, the record."""
+    call = await telephone.dial()
+    assert "help" in await call.greeting()
+    assert "number" in await call.say("Hello, I would like to know where my order is.")
+    told = await call.say(NUMBER)
+    assert "headphones" in told
+    assert "december" in told
+    await call.say("Thank you very much, goodbye.")
+
+    record = await telephone.ended(call.invitation.call_id)
+    assert record.ending == ending.GOODBYE
+    await call.hung_up_on()
+    assert record.caller.kind == "synthetic"
+    assert record.turns[0].caller_text is None
+    assert {tool.name: tool.ok for turn in record.turns for tool in turn.tools} == {
+        "lookup_order": True,
+        "end_call": True,
+    }
+    asked = next(turn for turn in record.turns if turn.tools and turn.tools[0].name == "lookup_order")
+    assert asked.agent_text is not None
+    assert "headphones" in asked.agent_text
+    assert not any(character.isdigit() for character in asked.caller_text or ""), "numbers are masked"
+    latency = asked.latency_ms
+    assert None not in (latency.end_of_turn, latency.stt_final, latency.llm_first_token, latency.total)
+    assert [job.how for job in record.jobs] == ["goodbye"]
+
+
+async def test_talking_over_the_agent_silences_it(telephone: Telephone) -> None:
+    """A barge-in stops the voice in the caller's ear, and the record keeps only what was spoken."""
+    call = await telephone.dial()
+    await call.greeting()
+    samples = await telephone.samples("Where is my order? The number is one two three four five.")
+    over = await telephone.samples("Wait, please stop for a moment, I have another question for you.")
+    spoken = await call.caller.speak(samples)
+    assert await call.caller.wait_for_audio(spoken.ended_at, 15) is not None
+    barge_in = await call.caller.barge_in(over)
+    assert barge_in.silent_after_s is not None
+    assert barge_in.silent_after_s < barge_in.spoken.ended_at - barge_in.spoken.started_at, "silent at once"
+
+    record = await telephone.record(
+        call.invitation.call_id, lambda record: any(turn.interrupted for turn in record.turns), "interrupted"
+    )
+    cut = next(turn for turn in record.turns if turn.interrupted)
+    assert "december" not in (cut.agent_text or "").lower(), "what was not spoken is not in the record"
+
+
+async def test_a_pause_in_a_sentence_does_not_end_the_turn(telephone: Telephone) -> None:
+    """0.8 s after "my order number is" the caller goes on, and nobody talked into it."""
+    call = await telephone.dial()
+    await call.greeting()
+    first = await telephone.samples("My order number is")
+    second = await telephone.samples("one two three four five.")
+    begun = await call.caller.speak(first)
+    await asyncio.sleep(0.8)  # the pause itself
+    assert call.caller.ear.first_audible(begun.ended_at) is None
+    finished = await call.caller.speak(second)
+    assert call.caller.ear.first_audible(begun.ended_at) is None
+    assert "headphones" in await call.answer(finished.ended_at)
+
+
+async def test_killing_one_job_leaves_the_other_call_alone(telephone: Telephone) -> None:
+    """Each call has a process of its own: one is killed, the other caller notices nothing."""
+    doomed, spared = await telephone.dial(), await telephone.dial()
+    await asyncio.gather(doomed.greeting(), spared.greeting())
+    pid = await pid_of(telephone, doomed)
+    assert pid != await pid_of(telephone, spared)
+
+    os.kill(pid, signal.SIGKILL)
+    assert "headphones" in await spared.say(f"Where is my order? {NUMBER}")
+
+    record = await telephone.ended(doomed.invitation.call_id)
+    assert record.ending == ending.JOB_DIED
+    assert record.jobs[0].how == "job_died"
+    assert record.turns, "what was said before the kill is kept"
+    other = await telephone.calls.get(spared.invitation.call_id)
+    assert other is not None
+    assert other.ending is None
+
+
+async def pid_of(telephone: Telephone, call: Dialled) -> int:
+    record = await telephone.record(
+        call.invitation.call_id, lambda record: record.jobs, "a job serves the call"
+    )
+    return record.jobs[-1].pid
+
+
+async def test_a_caller_who_hangs_up_ends_the_call(telephone: Telephone) -> None:
+    """The record is closed within 5 s of leaving."""
+    call = await telephone.dial()
+    await call.greeting()
+    await call.caller.leave()
+    record = await telephone.ended(call.invitation.call_id, timeout_s=5)
+    assert record.ending == ending.CALLER_LEFT
+
+
+async def test_a_participant_of_kind_sip_is_a_phone_caller(telephone: Telephone) -> None:
+    """Dispatched without the web API: it gets a record all the same, and the agent hangs up the line."""
+    invitation = phone_invitation(telephone)
+    call = await telephone.join(invitation)
+    await call.greeting()
+    await call.say("Thank you, that is all. Goodbye.")
+    record = await telephone.ended(invitation.room)
+    assert record.caller.kind == "phone"
+    assert record.caller.identity == "sip_caller"
+    assert record.ending == ending.GOODBYE
+    await call.hung_up_on()
+
+
+def phone_invitation(telephone: Telephone) -> Invitation:
+    """What a SIP trunk's dispatch rule makes: a room with an agent, and a participant with a number."""
+    livekit = telephone.settings.livekit
+    room = f"sip-{secrets.token_hex(6)}"
+    token = (
+        api.AccessToken(livekit.api_key, livekit.api_secret.reveal())
+        .with_identity("sip_caller")
+        .with_kind("sip")
+        .with_attributes({"sip.phoneNumber": "+12025550101", "sip.callStatus": "active"})
+        .with_grants(api.VideoGrants(room_join=True, room=room))
+        .with_room_config(api.RoomConfiguration(agents=[api.RoomAgentDispatch(agent_name="callpool")]))
+        .to_jwt()
+    )
+    return Invitation("", room, livekit.url, token)
+
+
+async def test_a_caller_whose_connection_dropped_returns_to_the_same_call(telephone: Telephone) -> None:
+    """The caller's process is killed and joins again: same job, nothing forgotten."""
+    first = await telephone.dial()
+    invitation = first.invitation
+    await first.greeting()
+    await first.say("Hello, where is my order?")
+    pid = await pid_of(telephone, first)
+    await vanish(invitation)
+
+    again = await telephone.join(invitation)
+    assert "headphones" in await again.say("It is one two three four five.")
+    record = await telephone.calls.get(invitation.call_id)
+    assert record is not None
+    assert [job.pid for job in record.jobs] == [pid]
+
+
+async def test_a_caller_who_vanishes_is_given_up(telephone: Telephone) -> None:
+    """Nobody said goodbye: the record is closed within 30 s of the last sign of life."""
+    call = await telephone.dial()
+    await call.greeting()
+    gone_at = await vanish(call.invitation)
+    record = await telephone.ended(call.invitation.call_id, timeout_s=40)
+    assert record.ending == ending.CONNECTION_LOST
+    print(f"given up {time.time() - gone_at:.1f} s after vanishing")
+    assert time.time() - gone_at < 30
+
+
+async def vanish(invitation: Invitation) -> float:
+    """Take the caller's place by a process that is then killed: no goodbye reaches the server."""
+    joiner = str(Path(__file__).with_name("joiner.py"))
+    child = await asyncio.create_subprocess_exec(
+        sys.executable, joiner, invitation.livekit_url, invitation.token, stdout=asyncio.subprocess.PIPE
+    )
+    try:
+        assert child.stdout is not None
+        assert await child.stdout.readline() == b"joined\n"
+    finally:
+        child.kill()
+        await child.wait()
+    return time.time()
+
+
+async def test_no_module_is_imported_while_a_caller_waits(
+    telephone: Telephone, up_log: Callable[[], str]
+) -> None:
+    """Everything that a call needs was loaded before: no import and no blocked loop in its log."""
+    call = await telephone.dial()
+    await call.greeting()
+    await call.say(f"Where is my order? {NUMBER}")
+    await call.say("Thank you, goodbye.")
+    await telephone.ended(call.invitation.call_id)
+    assert "call ended" in up_log()
+    assert "late_import" not in up_log()
+
+
+async def test_nothing_that_was_said_is_in_the_log(telephone: Telephone, up_log: Callable[[], str]) -> None:
+    """What callers say is personal data: it is in the store, masked, and nowhere else."""
+    call = await telephone.dial()
+    await call.greeting()
+    await call.say("Could you recommend a purple umbrella for my grandmother?")
+    await call.caller.leave()
+    record = await telephone.ended(call.invitation.call_id)
+    said = " ".join(turn.caller_text or "" for turn in record.turns).lower()
+    assert "umbrella" in said, "the word that is looked for was heard"
+    assert "umbrella" not in up_log().lower()
+
+
+async def test_the_first_words_come_soon(telephone: Telephone) -> None:
+    """Somebody is there within the time in which a person expects a voice: 2 s on a quiet machine."""
+    caller = (await telephone.dial()).caller
+    assert await caller.wait_for_audio(caller.joined_at, 10) is not None
+    print(f"first audio {caller.first_audio_s:.2f} s after joining")

@@ -1,0 +1,104 @@
+"""What keeps the parts of `callpool up` running, with small programs in their place."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+
+from callpool.local.child import Program
+from callpool.local.supervisor import ChildFailed, Service, Supervisor
+
+SERVES = """
+import http.server
+class Ok(http.server.BaseHTTPRequestHandler):
+    def do_GET(self): self.send_response(200); self.end_headers()
+    def log_message(self, *_): pass
+print("serving", flush=True)
+http.server.HTTPServer(("127.0.0.1", {port}), Ok).serve_forever()
+"""
+
+
+class Watched:
+    """A supervisor, what it reported, and the process ids that it told."""
+
+    def __init__(self, code: str, port: int, *, essential: bool = False) -> None:
+        self.reports: list[str] = []
+        self.pids: list[int] = []
+        program = Program("part", (sys.executable, "-c", code), os.environ)
+        service = Service(program, f"http://127.0.0.1:{port}/", essential=essential)
+        self.supervisor = Supervisor(
+            service, lambda _: None, self.reports.append, lambda _, pid: self.pids.append(pid)
+        )
+
+
+@asynccontextmanager
+async def kept(watched: Watched) -> AsyncIterator[asyncio.Task[None]]:
+    task = asyncio.create_task(watched.supervisor.keep())
+    try:
+        yield task
+    finally:
+        await watched.supervisor.stop()
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_a_killed_one_is_reported_and_started_again(free_port: Callable[[], int]) -> None:
+    """The report has how it ended and its last lines; the new one answers."""
+    port = free_port()
+    watched = Watched(SERVES.format(port=port), port)
+    async with kept(watched), asyncio.timeout(30):
+        await watched.supervisor.answers.wait()
+        os.kill(watched.pids[0], signal.SIGKILL)
+        while len(watched.pids) < 2 or not watched.supervisor.answers.is_set():
+            await asyncio.sleep(0.02)
+    assert watched.reports[:2] == ["part was killed by SIGKILL; its last lines:", "    serving"]
+    assert len(set(watched.pids)) == 2
+
+
+async def test_an_essential_one_is_not_started_again(free_port: Callable[[], int]) -> None:
+    """Its death is an error, with its last line."""
+    port = free_port()
+    watched = Watched(SERVES.format(port=port), port, essential=True)
+    async with kept(watched) as keeping, asyncio.timeout(30):
+        await watched.supervisor.answers.wait()
+        os.kill(watched.pids[0], signal.SIGKILL)
+        with pytest.raises(ChildFailed, match="part was killed by SIGKILL: serving"):
+            await keeping
+    assert len(watched.pids) == 1
+
+
+async def test_wrong_configuration_is_not_tried_again(free_port: Callable[[], int]) -> None:
+    """Exit code 2 before an answer ends it with the line that the program gave, and with the same code."""
+    watched = Watched("import sys; print('PORT is wrong'); sys.exit(2)", free_port())
+    async with kept(watched) as keeping, asyncio.timeout(30):
+        with pytest.raises(ChildFailed, match="part cannot start: PORT is wrong") as failed:
+            await keeping
+    assert failed.value.exit_code == 2
+    assert len(watched.pids) == 1
+
+
+async def test_one_that_never_answers_is_given_up(free_port: Callable[[], int]) -> None:
+    """Three starts in vain are enough."""
+    watched = Watched("raise SystemExit('no model')", free_port())
+    async with kept(watched) as keeping, asyncio.timeout(30):
+        with pytest.raises(ChildFailed, match="3 times in a row, before it answered: no model"):
+            await keeping
+    assert len(watched.pids) == 3
+
+
+async def test_stopped_it_stays_stopped(free_port: Callable[[], int]) -> None:
+    """After `stop` the keeper ends without a report."""
+    port = free_port()
+    watched = Watched(SERVES.format(port=port), port)
+    async with kept(watched) as keeping, asyncio.timeout(30):
+        await watched.supervisor.answers.wait()
+        await watched.supervisor.stop()
+        await keeping
+    assert watched.reports == []
+    assert len(watched.pids) == 1
