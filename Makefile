@@ -34,10 +34,10 @@ format: set-up-dev ## Format the code and mend what can be mended
 	$(RUN) -m ruff format .
 
 page: set-up ## Build the caller page
-	@$(RUN) -m callpool.web.build || { [ $$? = 3 ] && $(RUN) bootstrap.py node && $(RUN) -m callpool.web.build; }
+	@exec $(RUN) bootstrap.py page
 
 server: set-up ## Find the LiveKit server, or build it
-	@$(RUN) -m callpool.local.livekit_server >/dev/null
+	@exec $(RUN) -m callpool.local.livekit_server >/dev/null
 
 set-up:
 	@$(FIND_PYTHON); exec "$$python" bootstrap.py local

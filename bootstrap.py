@@ -1,6 +1,7 @@
-"""Set up .venv: `python3 bootstrap.py local|dev|node`, with nothing but Python 3.11 and its standard library.
+"""Set up .venv: `python3 bootstrap.py local|dev|page`, with nothing but Python 3.11 and its standard library.
 
-Installs the pinned packages of requirements-NAME.txt and, but for `node`, this project itself (editable). A
+`local` and `dev` install the pinned packages of requirements-NAME.txt and this project itself (editable);
+`page` bundles the caller page, with Node.js from requirements-node.txt where the machine has none. A
 stamp in .venv makes a second run return at once. uv is used for speed; where it fails (a package index that
 only pip's configuration names, a certificate that only pip knows), pip does the same work.
 """
@@ -12,6 +13,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -23,9 +25,13 @@ VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 UV = VENV / "bin" / "uv"
 NO_VENV = (
-    "this Python cannot make a virtual environment: install its venv module (Debian and Ubuntu: "
+    "this Python cannot make a virtual environment (see above). Install its venv module (Debian and Ubuntu: "
     "apt install python3-venv), or name another Python 3.11 or newer with make PYTHON=…"
 )
+
+
+NO_NODE = 3
+"""The exit code of the page's build when there is no Node.js."""
 
 
 class SetUpFailed(Exception):
@@ -33,13 +39,20 @@ class SetUpFailed(Exception):
 
 
 def main(names: Sequence[str]) -> int:
+    # An exception, so that the step that runs is ended too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         with lock():
             for name in names:
-                install(name)
+                if name == "page":
+                    bundle_page()
+                else:
+                    install(name)
     except SetUpFailed as error:
         say(str(error))
         return 1
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
     return 0
 
 
@@ -67,25 +80,31 @@ def install(name: str) -> None:
     stamp = VENV / f".callpool-{name}"
     if stamp.is_file() and stamp.read_text() == digest.hexdigest() and runs(PYTHON):
         return
-    if not runs(PYTHON):
+    if not runs(PYTHON) or not (UV.is_file() or runs(PYTHON, "-m", "pip", "--version")):
         make_venv()
-    say(f"installing the packages of {requirements.name} (the first time, a few hundred megabytes)")
+    say(f"installing the packages of {requirements.name}")
     packages(["--require-hashes", "-r", str(requirements)], compiled=True)
     if name != "node":
         packages(["--no-deps", "--no-build-isolation", "-e", str(ROOT)])
     stamp.write_text(digest.hexdigest())
 
 
+def bundle_page() -> None:
+    build = [str(PYTHON), "-m", "callpool.web.build"]
+    code = run(build)
+    if code == NO_NODE:
+        install("node")
+        code = run(build)
+    if code:
+        raise SetUpFailed("the caller page could not be built (see above)")
+
+
 def make_venv() -> None:
     say(f"making .venv with Python {'.'.join(map(str, sys.version_info[:3]))}")
-    made = subprocess.run(
-        [sys.executable, "-m", "venv", "--clear", str(VENV)], capture_output=True, text=True
-    )
-    if made.returncode or not runs(PYTHON, "-m", "pip", "--version"):
+    code = run([sys.executable, "-m", "venv", "--clear", str(VENV)])
+    if code or not runs(PYTHON, "-m", "pip", "--version"):
         raise SetUpFailed(NO_VENV)
-    subprocess.run(
-        [PYTHON, "-m", "pip", "install", "-q", "--require-hashes", "-r", ROOT / "requirements-uv.txt"]
-    )
+    run([PYTHON, "-m", "pip", "install", "-q", "--require-hashes", "-r", ROOT / "requirements-uv.txt"])
 
 
 def packages(arguments: Sequence[str], *, compiled: bool = False) -> None:
@@ -93,21 +112,27 @@ def packages(arguments: Sequence[str], *, compiled: bool = False) -> None:
     if UV.is_file():
         # Compiled now, or every process of the first start would compile what it imports.
         flags = ["--compile-bytecode"] if compiled else []
-        if succeeds([UV, "pip", "install", "--python", PYTHON, *flags, *arguments]):
+        if run([UV, "pip", "install", "--python", PYTHON, *flags, *arguments]) == 0:
             return
         say("uv could not install them; trying pip")
-    if not succeeds([PYTHON, "-m", "pip", "install", "--progress-bar", "off", *arguments]):
+    if run([PYTHON, "-m", "pip", "install", "--progress-bar", "off", *arguments]) != 0:
         raise SetUpFailed("the packages could not be installed (see above)")
 
 
-def succeeds(command: Sequence[str | Path]) -> bool:
-    return subprocess.run(command, stdin=subprocess.DEVNULL, stdout=sys.stderr).returncode == 0
+def run(command: Sequence[str | Path]) -> int:
+    """Run a step to its end, and give its exit code; ended early, it takes along all that it started."""
+    step = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=sys.stderr, start_new_session=True)
+    try:
+        return step.wait()
+    except BaseException:
+        os.killpg(step.pid, signal.SIGKILL)
+        raise
 
 
 def runs(program: Path, *arguments: str) -> bool:
     try:
-        command = [program, *(arguments or ("-c", "import sys; sys.exit(sys.version_info < (3, 11))"))]
-        return subprocess.run(command, capture_output=True).returncode == 0
+        trial = arguments or ("-c", "import sys; sys.exit(sys.version_info < (3, 11))")
+        return subprocess.run([str(program), *trial], capture_output=True).returncode == 0
     except OSError:
         return False
 

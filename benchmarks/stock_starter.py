@@ -1,7 +1,7 @@
-"""The SDK's documented starter, with base URLs: what a developer has after the quickstart. The benchmark's other side.
+"""The benchmark's other side: the SDK's documented starter, which is what a developer has after the quickstart.
 
-Everything is left at its default but the endpoints; the model of the VAD is loaded in the prewarm function, as the
-SDK's documentation advises.
+Everything is left at its default but the endpoints; the VAD's model is loaded in the prewarm function, as the
+documentation advises.
 """
 
 import os

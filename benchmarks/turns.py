@@ -1,7 +1,7 @@
 """Turn gap, barge-in and first audio: callpool's worker against the SDK's documented starter.
 
-Both workers serve the same LiveKit server and the same fixed-latency providers, and calls alternate between them, so
-that whatever else the machine does strikes both. Gaps count from the caller's last voiced 10 ms.
+Both workers serve the same LiveKit server and the same fixed-latency providers, and calls alternate between
+them, so that whatever else the machine does strikes both. Gaps count from the caller's last voiced 10 ms.
 
     python benchmarks/turns.py --calls 10
 """
@@ -27,9 +27,11 @@ import aiohttp
 import numpy as np
 from livekit import api
 
+from callpool import settings
 from callpool.caller import SyntheticCaller
 from callpool.caller.sound import Samples
-from callpool.local.livekit_server import ensure_server, write_config
+from callpool.local import livekit_server
+from callpool.local.data_directory import write_private
 from callpool.local.speaking import Speaking
 
 HERE = Path(__file__).parent
@@ -42,6 +44,7 @@ SPEAK_INTO_S = 2.0
 """How long the agent has been speaking when the caller talks over it."""
 QUESTIONS = 2
 RATE_HZ = 48_000
+LOOPBACK = "127.0.0.1"
 
 
 @dataclass
@@ -138,13 +141,13 @@ async def stage(folder: Path) -> AsyncIterator[Stage]:
     """Start everything, and stop it at the end."""
     http_port, udp_port, providers_port, worker_port = (free_port() for _ in range(4))
     key, secret = "bench", secrets.token_urlsafe(32)
-    config = write_config(
-        folder / "livekit.yaml",
-        host="127.0.0.1",
-        port=http_port,
-        udp_port=udp_port,
-        api_key=key,
-        api_secret=secret,
+    program = await livekit_server.find(settings.load(), lambda text: print(text, file=sys.stderr))
+    config = folder / "livekit.yaml"
+    write_private(
+        config,
+        livekit_server.configuration(
+            ip=LOOPBACK, node_ip=LOOPBACK, port=http_port, udp_port=udp_port, api_key=key, secret=secret
+        ),
     )
     url, origin = f"ws://127.0.0.1:{http_port}", f"http://127.0.0.1:{providers_port}"
     env = {
@@ -164,9 +167,7 @@ async def stage(folder: Path) -> AsyncIterator[Stage]:
     stock = [sys.executable, str(HERE / "stock_starter.py"), "start"]
     stock_log = folder / "stock.log"
     with contextlib.ExitStack() as running:
-        running.enter_context(
-            child([str(ensure_server()), "--config", str(config)], folder / "livekit.log", env)
-        )
+        running.enter_context(child([str(program), "--config", str(config)], folder / "livekit.log", env))
         running.enter_context(child([*callpool, "providers", *fixed], folder / "providers.log", env))
         await until("LiveKit", f"http://127.0.0.1:{http_port}")
         await until("providers", f"{origin}/healthz")
@@ -217,10 +218,14 @@ async def pause(caller: SyntheticCaller, speech: dict[str, Samples], measured: M
     await caller.speak(speech[second])
 
 
-def recordings(sentences: list[str]) -> dict[str, Samples]:
+async def recordings(sentences: list[str]) -> dict[str, Samples]:
     """Say each sentence once with the local voice: 48 kHz mono."""
-    voice = Speaking.load()
-    return {sentence: voice.samples(sentence, RATE_HZ) for sentence in sentences}
+    voice = Speaking()
+    await asyncio.to_thread(voice.load)
+    try:
+        return {sentence: (await voice.say(sentence, RATE_HZ)).samples for sentence in sentences}
+    finally:
+        voice.close()
 
 
 async def main() -> None:
@@ -230,7 +235,7 @@ async def main() -> None:
     parser.add_argument("--gate", action="store_true", help="exit 1 when a ratio is above its limit")
     arguments = parser.parse_args()
 
-    speech = recordings([QUESTION, INTERRUPTION, *PAUSED])
+    speech = await recordings([QUESTION, INTERRUPTION, *PAUSED])
     measured = {"callpool": Measured(), "stock": Measured()}
     with tempfile.TemporaryDirectory() as folder:
         async with stage(Path(folder)) as running:

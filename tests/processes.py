@@ -37,6 +37,28 @@ def until(true: Callable[[], Any], what: str, timeout_s: float = 30.0) -> Any:
     return value
 
 
+def still_running(processes: Sequence[psutil.Process], timeout_s: float = 5.0) -> list[psutil.Process]:
+    """Those that have not ended within the time.
+
+    A zombie has ended: in a container without an init process, nobody waits for an orphan.
+    """
+
+    def left() -> list[psutil.Process]:
+        return [one for one in processes if one.is_running() and _status(one) != psutil.STATUS_ZOMBIE]
+
+    deadline = time.monotonic() + timeout_s
+    while left() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return left()
+
+
+def _status(process: psutil.Process) -> str:
+    try:
+        return str(process.status())
+    except psutil.NoSuchProcess:
+        return psutil.STATUS_ZOMBIE
+
+
 def clean_environment(**more: str) -> dict[str, str]:
     """This environment without what would configure callpool, but with the LiveKit server that it names."""
     ours = ("CALLPOOL_", "LIVEKIT_", "DEEPGRAM_", "OPENAI_", "CARTESIA_", "MAKE", "MFLAGS")
@@ -109,10 +131,8 @@ def started(folder: Path, env: dict[str, str], command: Sequence[str] = ()) -> I
         left = up.family() if process.poll() is None else []
         if left:
             process.send_signal(signal.SIGTERM)
-            psutil.wait_procs(left, timeout=STOP_S)
-        for one in left:
-            if one.is_running():
-                one.kill()
+        for one in still_running(left, STOP_S):
+            one.kill()
         process.wait(STOP_S)
         assert process.stdout is not None
         process.stdout.close()

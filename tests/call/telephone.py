@@ -19,6 +19,9 @@ from callpool.settings import Settings
 from callpool.store.calls import Calls
 from callpool.store.record import CallRecord
 
+HANG_UP_S = 5.0
+"""From the end of the agent's goodbye to the end of the call, at most."""
+
 
 @dataclass
 class Dialled:
@@ -43,12 +46,16 @@ class Dialled:
         assert answer is not None, f"nobody answered in {self.invitation.room}"
         return await self.heard(answer)
 
-    async def hung_up_on(self, timeout_s: float = 5.0) -> None:
-        """Wait until the agent's side has ended the call."""
-        deadline = time.monotonic() + timeout_s
-        while not self.caller.hung_up:
-            assert time.monotonic() < deadline, "the agent did not hang up"
-            await asyncio.sleep(0.02)
+    async def take_leave(self) -> None:
+        """Say goodbye until the agent has hung up: twice at most, since the small local ears mishear words."""
+        for words in ("Thank you very much, goodbye.", "Goodbye, and have a nice day."):
+            await self.say(words)
+            deadline = time.monotonic() + HANG_UP_S
+            while not self.caller.hung_up and time.monotonic() < deadline:
+                await asyncio.sleep(0.02)
+            if self.caller.hung_up:
+                return
+        raise AssertionError(f"the agent did not hang up {self.invitation.room}")
 
     async def heard(self, answer: Answer) -> str:
         """What an answer said, transcribed, in small letters."""

@@ -31,11 +31,10 @@ async def test_a_caller_is_answered_helped_and_taken_leave_of(telephone: Telepho
     told = await call.say(NUMBER)
     assert "headphones" in told
     assert "december" in told
-    await call.say("Thank you very much, goodbye.")
+    await call.take_leave()
 
     record = await telephone.ended(call.invitation.call_id)
     assert record.ending == ending.GOODBYE
-    await call.hung_up_on()
     assert record.caller.kind == "synthetic"
     assert record.turns[0].caller_text is None
     assert {tool.name: tool.ok for turn in record.turns for tool in turn.tools} == {
@@ -124,12 +123,11 @@ async def test_a_participant_of_kind_sip_is_a_phone_caller(telephone: Telephone)
     invitation = phone_invitation(telephone)
     call = await telephone.join(invitation)
     await call.greeting()
-    await call.say("Thank you, that is all. Goodbye.")
+    await call.take_leave()
     record = await telephone.ended(invitation.room)
     assert record.caller.kind == "phone"
     assert record.caller.identity == "sip_caller"
     assert record.ending == ending.GOODBYE
-    await call.hung_up_on()
 
 
 def phone_invitation(telephone: Telephone) -> Invitation:
@@ -197,8 +195,7 @@ async def test_no_module_is_imported_while_a_caller_waits(
     call = await telephone.dial()
     await call.greeting()
     await call.say(f"Where is my order? {NUMBER}")
-    await call.say("Thank you, goodbye.")
-    await telephone.ended(call.invitation.call_id)
+    await call.take_leave()
     assert "call ended" in up_log()
     assert "late_import" not in up_log()
 

@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from callpool.local.livekit_server import environment
-from processes import NO_PROVIDERS, Up, any_ports, clean_environment, started, until
+from processes import NO_PROVIDERS, Up, any_ports, clean_environment, started, still_running, until
 
 pytestmark = [pytest.mark.call, pytest.mark.timeout(240)]
 
@@ -100,8 +100,7 @@ def test_interrupted_it_leaves_nothing_behind(up: Up) -> None:
     assert len(family) >= 6, "up, livekit, web, worker, its forkserver and a warm process"
     up.process.send_signal(signal.SIGINT)
     assert up.ended() == 0
-    _, alive = psutil.wait_procs(family[1:], timeout=1)
-    assert alive == []
+    assert still_running(family[1:], 1) == []
     assert not up.file.exists()
 
 
@@ -112,8 +111,7 @@ def test_killed_it_takes_its_children_along_and_its_up_json_is_replaced(
     before, family = up.document, up.family()
     up.process.kill()
     up.ended()
-    _, alive = psutil.wait_procs(family[1:], timeout=5)
-    assert alive == []
+    assert still_running(family[1:]) == []
     assert up.file.exists(), "nobody was left to remove it"
     with started(tmp_path, env) as again:
         again.ready()
@@ -177,8 +175,7 @@ def test_a_killed_worker_is_started_again(lasting: Up) -> None:
     before = lasting.document
     jobs = psutil.Process(before["pids"]["worker"]).children(recursive=True)
     os.kill(before["pids"]["worker"], signal.SIGKILL)
-    _, alive = psutil.wait_procs(jobs, timeout=5)
-    assert alive == []
+    assert still_running(jobs) == []
 
     def ready() -> bool:
         try:
@@ -196,8 +193,7 @@ def test_the_death_of_the_livekit_server_ends_it(up: Up) -> None:
     family = up.family()
     os.kill(up.document["pids"]["livekit"], signal.SIGKILL)
     assert up.ended() == 1
-    _, alive = psutil.wait_procs(family[1:], timeout=5)
-    assert alive == []
+    assert still_running(family[1:]) == []
     assert not up.file.exists()
     assert "callpool: livekit was killed by SIGKILL" in up.log.read_text()
 
@@ -213,8 +209,7 @@ def test_a_second_signal_kills_at_once(up: Up) -> None:
         up.ended(timeout_s=1.2)  # a signal that follows more closely counts as the same one
     up.process.send_signal(signal.SIGTERM)
     assert up.ended(3) == 0
-    _, alive = psutil.wait_procs(family[1:], timeout=5)
-    assert alive == []
+    assert still_running(family[1:]) == []
 
 
 def test_wrong_configuration_of_a_child_is_one_line(tmp_path: Path, env: dict[str, str]) -> None:
@@ -256,12 +251,11 @@ def test_a_signal_to_make_stops_everything(
 ) -> None:
     """Also SIGINT to `make` alone, which make does not hand on to what it runs."""
     makefile = tmp_path / "Makefile"
-    makefile.write_text(f"up:\n\t@exec {sys.executable} -m callpool up $(ARGS)\n")
+    makefile.write_text(f"up:\n\t@exec {sys.executable} -m callpool up\n")
     with started(tmp_path, env, ["make", "-f", str(makefile), "up"]) as up:
         up.ready()
         family = up.family()
         up.process.send_signal(number)
         up.ended()
-        _, alive = psutil.wait_procs(family[1:], timeout=5)
-        assert alive == []
+        assert still_running(family[1:]) == []
         assert not up.file.exists()

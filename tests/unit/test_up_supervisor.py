@@ -32,9 +32,13 @@ class Watched:
         self.pids: list[int] = []
         program = Program("part", (sys.executable, "-c", code), os.environ)
         service = Service(program, f"http://127.0.0.1:{port}/", essential=essential)
-        self.supervisor = Supervisor(
-            service, lambda _: None, self.reports.append, lambda _, pid: self.pids.append(pid)
-        )
+        self.again = asyncio.Event()
+        self.supervisor = Supervisor(service, lambda _: None, self.reports.append, self._started)
+
+    def _started(self, _: str, pid: int) -> None:
+        if self.pids:
+            self.again.set()
+        self.pids.append(pid)
 
 
 @asynccontextmanager
@@ -55,8 +59,8 @@ async def test_a_killed_one_is_reported_and_started_again(free_port: Callable[[]
     async with kept(watched), asyncio.timeout(30):
         await watched.supervisor.answers.wait()
         os.kill(watched.pids[0], signal.SIGKILL)
-        while len(watched.pids) < 2 or not watched.supervisor.answers.is_set():
-            await asyncio.sleep(0.02)
+        await watched.again.wait()
+        await watched.supervisor.answers.wait()
     assert watched.reports[:2] == ["part was killed by SIGKILL; its last lines:", "    serving"]
     assert len(set(watched.pids)) == 2
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -96,6 +97,9 @@ def environment() -> dict[str, str]:
 
 async def ensure() -> int:
     """Find or build the server, with its progress on stderr; none is needed when LIVEKIT_URL is given."""
+    task = asyncio.current_task()
+    if task is not None:  # so that a build that is stopped clears up behind itself
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     settings = settings_module.load()
     if "livekit.url" in settings.given:
         return 0
@@ -110,5 +114,5 @@ if __name__ == "__main__":
     except CallpoolError as error:
         sys.stderr.write(f"callpool: {error}\n")
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, asyncio.CancelledError):
         sys.exit(130)

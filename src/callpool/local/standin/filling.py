@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date
 from difflib import get_close_matches
 
-from callpool.local.standin import calendar, english
+from callpool.local.standin import calendar, english, phrases
 from callpool.local.standin.offered import Kind, Parameter, Tool
 from callpool.local.standin.spoken import Span, digit_runs, digits_of, quantities
-from callpool.local.standin.words import meaning, meanings, say_name, split_name, stem, stems
+from callpool.local.standin.utterance import Found, Utterance
+from callpool.local.standin.words import meaning, say_name, split_name, stem
 
 _ORDER = (
     Kind.EMAIL,
@@ -29,7 +29,6 @@ _ORDER = (
 """What is told apart most surely is looked for first, and its words are then taken."""
 _EMAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 _SPELT_EMAIL = re.compile(r"\b([\w]+(?: dot [\w]+)*) at ([\w]+(?: dot [\w]+)+)\b", re.IGNORECASE)
-_NAME_WORDS_AT_MOST = 4
 _NEAR_WORDS = 3
 """How many words may stand between a number and the word that says what it is."""
 
@@ -43,31 +42,6 @@ class Filled:
     """Further values for the same parameter ("orders 12345 and 67890")."""
     misheard: dict[str, str] = field(default_factory=dict)
     """Digits that are too few or too many."""
-
-
-@dataclass(frozen=True)
-class Utterance:
-    text: str
-    today: date
-    asked: Parameter | None = None
-    """What the agent had just asked for."""
-    taken: tuple[Span, ...] = ()
-
-    def free(self, span: Span) -> bool:
-        return all(span[1] <= start or end <= span[0] for start, end in self.taken)
-
-    def is_asked(self, parameter: Parameter) -> bool:
-        return self.asked is not None and self.asked.name == parameter.name
-
-    def left(self) -> str:
-        """The text with what was taken blanked out."""
-        text = self.text
-        for start, end in self.taken:
-            text = text[:start] + " " * (end - start) + text[end:]
-        return text
-
-
-Found = Iterator[tuple[object, Span]]
 
 
 def fill(tool: Tool, text: str, today: date, asked: Parameter | None = None) -> Filled:
@@ -115,17 +89,13 @@ def _find(parameter: Parameter, said: Utterance, tool: Tool) -> Found:
         case Kind.EMAIL:
             yield from _emails(said)
         case Kind.PERSON:
-            yield from _names(parameter, said)
+            yield from phrases.names(parameter, said)
         case Kind.LIST:
             yield from _lists(parameter, said, tool)
         case Kind.SHORT:
-            yield from _short(parameter, said)
+            yield from phrases.short(parameter, said)
         case Kind.TEXT:
-            yield from _texts(parameter, said, tool)
-
-
-def _whole(said: Utterance) -> Span:
-    return 0, len(said.text)
+            yield from phrases.texts(parameter, said, tool)
 
 
 def _near(parameter: Parameter, said: Utterance, span: Span) -> bool:
@@ -198,7 +168,7 @@ def _numbers(parameter: Parameter, said: Utterance, tool: Tool) -> Found:
         bare = re.sub(r"\W", "", said.text.lower())
         found_digit = english.SOUNDS_LIKE.get(bare)
         if found_digit:
-            yield _number(parameter, float(found_digit)), _whole(said)
+            yield _number(parameter, float(found_digit)), said.whole
         return
     found = [each for each in found if not any(_near(other, said, each.span) for other in others)] or (
         [] if others else found
@@ -235,7 +205,7 @@ def _choices(parameter: Parameter, said: Utterance) -> Found:
         for close in get_close_matches(
             english.LEAD_IN.sub("", said.text.lower()).strip(" .!?,"), names, 1, 0.7
         ):
-            yield names[close], _whole(said)
+            yield names[close], said.whole
 
 
 def _yes_no(parameter: Parameter, said: Utterance) -> Found:
@@ -282,30 +252,6 @@ def _emails(said: Utterance) -> Found:
         yield f"{local}@{domain}".lower(), match.span()
 
 
-def _names(parameter: Parameter, said: Utterance) -> Found:
-    for match in english.NAME_CUE.finditer(said.text):
-        weak = english.WEAK_NAME_CUE.match(match[0]) is not None
-        if (name := _name(match[1], weak)) and len(name) > 1:
-            yield name, (match.start(1), match.start(1) + len(name))
-    if said.is_asked(parameter):
-        answer = english.LEAD_IN.sub("", said.left())
-        yield _name(answer, False), _whole(said)
-
-
-def _name(text: str, capitals: bool) -> str | None:
-    """Up to four words that can be a name; None when the first one cannot."""
-    words: list[str] = []
-    for word in re.findall(r"[^\W\d_][\w'-]*|[.,;!?\d]", text)[:_NAME_WORDS_AT_MOST]:
-        if (
-            not word[0].isalpha()
-            or word.lower() in english.NOT_A_NAME
-            or (capitals and not word[0].isupper())
-        ):
-            break
-        words.append(word if word[0].isupper() else word.capitalize())
-    return " ".join(words) or None
-
-
 def _lists(parameter: Parameter, said: Utterance, tool: Tool) -> Found:
     item = parameter.item
     if item is None:
@@ -314,12 +260,12 @@ def _lists(parameter: Parameter, said: Utterance, tool: Tool) -> Found:
         asked = Utterance(said.text, said.today, item if said.is_asked(parameter) else None, said.taken)
         values = [value for value, span in _find(item, asked, tool) if said.free(span)]
         if values:
-            yield values, _whole(said) if said.is_asked(parameter) else (0, 0)
+            yield values, said.whole if said.is_asked(parameter) else (0, 0)
     elif said.is_asked(parameter):
         answer = english.LEAD_IN.sub("", said.left()).strip(" .!?")
         parts = [english.LEAD_IN.sub("", part).strip() for part in re.split(r",|\band\b", answer)]
         values = [_convert(item, part) for part in parts if part]
-        yield ([value for value in values if value is not None] or None), _whole(said)
+        yield ([value for value in values if value is not None] or None), said.whole
 
 
 def _convert(item: Parameter, text: str) -> object:
@@ -327,74 +273,3 @@ def _convert(item: Parameter, text: str) -> object:
         return text
     found = quantities(text)
     return _number(item, found[0].value) if found else None
-
-
-def _short(parameter: Parameter, said: Utterance) -> Found:
-    text, words = said.left(), set(parameter.words)
-    noun = r"((?:[^\W\d_][\w'-]*)(?:\s+[^\W\d_][\w'-]*){0,3})"
-    cues: list[str] = []
-    if words & english.PLACE_NAMES:
-        preposition = next(
-            (cue for name, cue in english.PLACE_CUES.items() if name in words), "in|at|to|from|near|for"
-        )
-        cues.append(rf"\b(?:{preposition})\s+([A-Z]\w+(?:\s[A-Z]\w+)*)")
-    if words & english.GOODS_NAMES:
-        amounts = [each.span for each in quantities(said.text)]
-        cues += [rf"^.{{{end}}}\s+(?:of the |of |more )?{noun}" for _, end in amounts]
-        cues.append(rf"\b(?:{english.ACQUIRE})\s+(?:a|an|the|some|another|one more)\s+{noun}")
-    cues.append(rf"\b{re.escape(say_name(parameter.name))}(?:\s+(?:is|to|as|called|should be)|:)\s+{noun}")
-    for cue in cues:
-        for match in re.finditer(cue, text, 0 if words & english.PLACE_NAMES else re.IGNORECASE):
-            if phrase := _until_stop(match[1]):
-                yield phrase, (match.start(1), match.start(1) + len(phrase))
-    if said.is_asked(parameter):
-        answer = english.LEAD_IN.sub("", text).strip(" .!?,")
-        yield (answer or None), _whole(said)
-
-
-def _until_stop(phrase: str) -> str:
-    words: list[str] = []
-    for word in phrase.split():
-        if word.lower() in english.STOP_WORDS:
-            break
-        words.append(word)
-    return " ".join(words)
-
-
-def _texts(parameter: Parameter, said: Utterance, tool: Tool) -> Found:
-    if said.is_asked(parameter):
-        answer = english.TEXT_LEAD_IN.sub("", said.text).strip()
-        if set(meanings(answer)) - set(meanings(say_name(tool.name))) or re.search(r"\d", answer):
-            yield answer.rstrip(" ,"), _whole(said)
-        return
-    if "address" in parameter.words:
-        for match in re.finditer(
-            r"\b(?:address (?:is|to|should be)|to|at)\s+(\d{1,5}\s+[^\W\d].+)$", said.text
-        ):
-            yield match[1].rstrip(" ."), match.span(1)
-        for match in re.finditer(r"\baddress is\s+(.+)$", said.text, re.IGNORECASE):
-            yield match[1].rstrip(" ."), match.span(1)
-        return
-    for cue in (english.WISH_CUE, english.REASON_CUE):
-        if reason := cue.search(said.text):
-            yield reason[1].rstrip(" ."), reason.span(1)
-            return
-    clauses = _other_clauses(said, tool)
-    if len(" ".join(clauses).split()) >= 3:
-        yield ". ".join(clauses), _whole(said)
-
-
-def _other_clauses(said: Utterance, tool: Tool) -> list[str]:
-    """The clauses that say neither which tool is meant nor a value that was already taken."""
-    intent = {stem(word) for word in split_name(tool.name)}
-    clauses: list[str] = []
-    start = 0
-    for end, following in [
-        *(match.span() for match in english.CLAUSE_END.finditer(said.text)),
-        (len(said.text),) * 2,
-    ]:
-        clause = said.text[start:end].strip()
-        if clause and said.free((start, end)) and meanings(clause) and not intent & stems(clause):
-            clauses.append(clause)
-        start = following
-    return clauses

@@ -28,7 +28,7 @@ from __future__ import annotations
 
 import re
 import string
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -47,7 +47,7 @@ class WordGroup:
     wanted: frozenset[str]
     forbidden: frozenset[str]
 
-    def counts(self, said: set[str]) -> bool:
+    def counts(self, said: Set[str]) -> bool:
         return self.wanted <= said and not self.forbidden & said
 
 
