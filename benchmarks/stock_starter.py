@@ -1,4 +1,4 @@
-"""The benchmark's other side: the SDK's documented starter, which is what a developer has after the quickstart.
+"""The benchmark's other side: the SDK's documented starter, what a developer has after the quickstart.
 
 Everything is left at its default but the endpoints; the VAD's model is loaded in the prewarm function, as the
 documentation advises.

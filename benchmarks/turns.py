@@ -40,9 +40,11 @@ QUESTION = "I would like to know where my order is."
 INTERRUPTION = "Wait, please stop for a moment, I have another question for you."
 PAUSED = ("My number is", "one two three four five.")
 PAUSE_S = 0.8
-SPEAK_INTO_S = 2.0
-"""How long the agent has been speaking when the caller talks over it."""
-QUESTIONS = 2
+SPEAK_INTO_S = 3.5
+"""How long the agent has been speaking when the caller talks over it: longer than the 3 s in which the starter's
+agent cannot be interrupted at all."""
+BARGE_INS = 2
+PATIENCE_S = 10.0
 RATE_HZ = 48_000
 LOOPBACK = "127.0.0.1"
 
@@ -179,33 +181,38 @@ async def stage(folder: Path) -> AsyncIterator[Stage]:
 
 
 async def measure(stage: Stage, agent_name: str, speech: dict[str, Samples], measured: Measured) -> None:
-    """One call: greeting, questions, one answer talked over, one sentence with a pause in it."""
+    """One call: greeting, a sentence with a pause in it, a question, and answers that are talked over."""
     caller = SyntheticCaller()
     try:
         await caller.join(stage.url, stage.token(agent_name))
-        if await caller.wait_for_agent(caller.joined_at) is None:
+        await caller.wait_for_agent(caller.joined_at)
+        if caller.first_audio_s is None:
             measured.unanswered += 1
             return
-        assert caller.first_audio_s is not None
         measured.first_audio.append(caller.first_audio_s)
-        for _ in range(QUESTIONS):
-            spoken = await caller.speak(speech[QUESTION])
-            started = await caller.wait_for_audio(spoken.ended_at, 10)
-            if started is None:
-                measured.unanswered += 1
+        await pause(caller, speech, measured)
+        said = await caller.speak(speech[QUESTION])
+        for _ in range(BARGE_INS):
+            if not await answered(caller, said.ended_at, measured):
                 return
-            measured.gap.append(started - spoken.ended_at)
             await asyncio.sleep(SPEAK_INTO_S)
             barge_in = await caller.barge_in(speech[INTERRUPTION])
             if barge_in.silent_after_s is not None:
                 measured.barge_in.append(barge_in.silent_after_s)
-            answer = await caller.wait_for_agent(barge_in.spoken.ended_at)
-            if answer is None:
-                measured.unanswered += 1
-                return
-        await pause(caller, speech, measured)
+            said = barge_in.spoken
+        await answered(caller, said.ended_at, measured)
     finally:
         await caller.leave()
+
+
+async def answered(caller: SyntheticCaller, since: float, measured: Measured) -> bool:
+    """Wait for the beginning of an answer and note the gap before it."""
+    started = await caller.wait_for_audio(since, PATIENCE_S)
+    if started is None:
+        measured.unanswered += 1
+        return False
+    measured.gap.append(started - since)
+    return True
 
 
 async def pause(caller: SyntheticCaller, speech: dict[str, Samples], measured: Measured) -> None:
@@ -213,9 +220,11 @@ async def pause(caller: SyntheticCaller, speech: dict[str, Samples], measured: M
     first, second = PAUSED
     begun = await caller.speak(speech[first])
     await asyncio.sleep(PAUSE_S)
-    if caller.ear.first_audible(begun.ended_at) is not None:
+    said = await caller.speak(speech[second])
+    cut = caller.ear.first_audible(begun.ended_at)
+    if cut is not None and cut < said.ended_at:
         measured.paused_turns_cut += 1
-    await caller.speak(speech[second])
+    await caller.wait_for_agent(said.ended_at)
 
 
 async def recordings(sentences: list[str]) -> dict[str, Samples]:

@@ -47,15 +47,18 @@ class Dialled:
         return await self.heard(answer)
 
     async def take_leave(self) -> None:
-        """Say goodbye until the agent has hung up: twice at most, since the small local ears mishear words."""
+        """Say goodbye until the agent has hung up: twice at most, for the local ears mishear words."""
         for words in ("Thank you very much, goodbye.", "Goodbye, and have a nice day."):
             await self.say(words)
-            deadline = time.monotonic() + HANG_UP_S
-            while not self.caller.hung_up and time.monotonic() < deadline:
-                await asyncio.sleep(0.02)
-            if self.caller.hung_up:
+            if await self._hung_up():
                 return
         raise AssertionError(f"the agent did not hang up {self.invitation.room}")
+
+    async def _hung_up(self) -> bool:
+        deadline = time.monotonic() + HANG_UP_S
+        while self.caller.connected and time.monotonic() < deadline:
+            await asyncio.sleep(0.02)
+        return self.caller.hung_up
 
     async def heard(self, answer: Answer) -> str:
         """What an answer said, transcribed, in small letters."""

@@ -24,7 +24,7 @@ NUMBER = "My order number is one two three four five."
 
 
 async def test_a_caller_is_answered_helped_and_taken_leave_of(telephone: Telephone) -> None:
-    """The whole of a call: greeting, a question, the tool's answer in the caller's ear, goodbye, the record."""
+    """The whole of a call: greeting, question, the tool's answer in the caller's ear, goodbye, the record."""
     call = await telephone.dial()
     assert "help" in await call.greeting()
     assert "number" in await call.say("Hello, I would like to know where my order is.")
