@@ -41,8 +41,8 @@ INTERRUPTION = "Wait, please stop for a moment, I have another question for you.
 PAUSED = ("My number is", "one two three four five.")
 PAUSE_S = 0.8
 SPEAK_INTO_S = 3.5
-"""How long the agent has been speaking when the caller talks over it: longer than the 3 s in which the starter's
-agent cannot be interrupted at all."""
+"""How long the agent has been speaking when the caller talks over it: longer than the 3 s in which the
+starter's agent cannot be interrupted at all."""
 BARGE_INS = 2
 PATIENCE_S = 10.0
 RATE_HZ = 48_000

@@ -9,8 +9,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -20,28 +19,8 @@ from callpool.errors import ServerNotFound
 from callpool.local import livekit_server, tether
 from callpool.local.data_directory import write_private
 from callpool.local.ports import Ports
-from processes import any_ports, started, until
-
-LOOPBACK = "127.0.0.1"
-
-
-@dataclass(frozen=True)
-class LiveKitServer:
-    """A running LiveKit server."""
-
-    port: int
-    key: str
-    secret: str
-    pid: int
-
-    @property
-    def url(self) -> str:
-        return f"ws://{LOOPBACK}:{self.port}"
-
-    @property
-    def env(self) -> dict[str, str]:
-        """The variables that point callpool at it."""
-        return {"LIVEKIT_URL": self.url, "LIVEKIT_API_KEY": self.key, "LIVEKIT_API_SECRET": self.secret}
+from processes import LOOPBACK, LiveKitServer, any_ports, started, until
+from telephone import Telephone, telephone_of
 
 
 @pytest.fixture(scope="session")
@@ -116,3 +95,16 @@ def up_settings(
     with started(folder, any_ports(CALLPOOL_LIVEKIT_SERVER=str(livekit_program))) as up:
         up.ready()
         yield settings.load({"CALLPOOL_DATA_DIR": str(up.data_dir)})
+
+
+@pytest.fixture
+async def telephone(up_settings: settings.Settings) -> AsyncIterator[Telephone]:
+    """A telephone at that `callpool up`."""
+    async with telephone_of(up_settings) as telephone:
+        yield telephone
+
+
+@pytest.fixture
+def up_log(up_settings: settings.Settings) -> Callable[[], str]:
+    """Gives the one log of all its processes, as it stands."""
+    return (up_settings.local.data_dir.parent / "up.log").read_text

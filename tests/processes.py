@@ -16,6 +16,7 @@ from typing import Any
 
 import psutil
 
+LOOPBACK = "127.0.0.1"
 READY_S = 90.0
 STOP_S = 30.0
 PORTS = ("WEB", "LIVEKIT", "LIVEKIT_UDP", "PROVIDERS", "WORKER")
@@ -26,6 +27,25 @@ NO_PROVIDERS = {
     "CARTESIA_BASE_URL": "http://127.0.0.1:9",
 }
 """Providers that are never asked: for tests that make no call, and need no engines."""
+
+
+@dataclass(frozen=True)
+class LiveKitServer:
+    """A running LiveKit server."""
+
+    port: int
+    key: str
+    secret: str
+    pid: int
+
+    @property
+    def url(self) -> str:
+        return f"ws://{LOOPBACK}:{self.port}"
+
+    @property
+    def env(self) -> dict[str, str]:
+        """The variables that point callpool at it."""
+        return {"LIVEKIT_URL": self.url, "LIVEKIT_API_KEY": self.key, "LIVEKIT_API_SECRET": self.secret}
 
 
 def until(true: Callable[[], Any], what: str, timeout_s: float = 30.0) -> Any:

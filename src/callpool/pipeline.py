@@ -19,6 +19,10 @@ from callpool.settings import LOCAL_KEY, Settings
 VAD_MIN_SILENCE_S = 0.25
 """The end-of-turn model wants at least this much silence before it is asked."""
 
+INPUT_FRAME_MS = 20
+"""The caller's audio reaches VAD and speech to text in frames of this length. The SDK's default of 50 ms adds
+its half to every turn and to every interruption."""
+
 PROVIDER_TIMEOUT_S = 5.0
 """One attempt at a provider. The SDK's default of 10 s is longer than a caller waits in silence."""
 
@@ -118,7 +122,7 @@ def room_options() -> room_io.RoomOptions:
     return room_io.RoomOptions(
         text_input=False,
         video_input=False,
-        audio_input=True,
+        audio_input=room_io.AudioInputOptions(frame_size_ms=INPUT_FRAME_MS),
         audio_output=True,
         text_output=True,
         # A call outlives a dropped connection: callpool decides when it ends (see job.py).

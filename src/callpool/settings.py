@@ -195,7 +195,7 @@ class Turns:
     interruption_s: float = setting(
         "CALLPOOL_INTERRUPTION_S",
         "Speech of the caller that silences the agent, seconds.",
-        0.2,
+        0.18,
         at_least(0.05),
     )
     false_interruption_s: float = setting(

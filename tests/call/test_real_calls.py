@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 from livekit import api
-from telephone import Dialled, Telephone
 
 from callpool import ending
 from callpool.caller.conversation import Invitation
+from telephone import Dialled, Telephone
 
 pytestmark = [pytest.mark.call, pytest.mark.timeout(180)]
 

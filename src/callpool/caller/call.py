@@ -47,8 +47,8 @@ class BargeIn:
 class SyntheticCaller:
     """A caller made of code. All moments are `time.monotonic()` seconds, measured in 10 ms windows by energy.
 
-    `join`, then `wait_for_agent`, `speak`, `barge_in` in any order, then `leave`. What happened stays readable after it:
-    `joined_at`, `first_audio_s`, `heard` and `sent`.
+    `join`, then `wait_for_agent`, `speak`, `barge_in` in any order, then `leave`. What happened stays
+    readable after it: `joined_at`, `first_audio_s`, `heard` and `sent`.
     """
 
     def __init__(self) -> None:
@@ -114,11 +114,12 @@ class SyntheticCaller:
         """The participant at the other end, once it has come. The last to come, when there are several."""
         others = [] if self._room is None else list(self._room.remote_participants.values())
         agents = [other for other in others if other.kind == rtc.ParticipantKind.PARTICIPANT_KIND_AGENT]
-        return (agents or others or [None])[-1]
+        present = agents or others
+        return present[-1] if present else None
 
     @property
     def agent_state(self) -> str | None:
-        """What the agent says that it is doing (listening, thinking, speaking …); None when it does not say."""
+        """What the agent says that it is doing (listening, speaking …); None: it does not say."""
         return None if self.agent is None else self.agent.attributes.get(AGENT_STATE)
 
     @property
@@ -150,8 +151,9 @@ class SyntheticCaller:
     ) -> Answer | None:
         """Wait, as a person would, for the agent's answer and for its end.
 
-        The answer is what is audible after `since`. It is over when the agent has been silent for `quiet_s` and says of
-        itself, if it says so at all, that it listens. None when nothing became audible within `patience_s`.
+        The answer is what is audible after `since`. It is over when the agent has been silent for `quiet_s`
+        and says of itself, if it says so at all, that it listens. None when nothing became audible within
+        `patience_s`.
         """
         first = await self.wait_for_audio(since, patience_s)
         if first is None:
@@ -169,8 +171,9 @@ class SyntheticCaller:
     async def barge_in(self, samples: Samples, timeout_s: float = 5.0, quiet_s: float = QUIET_S) -> BargeIn:
         """Speak while the agent does, and measure how long the agent goes on.
 
-        The agent counts as silent when it stays so for `quiet_s`, which tells it from a pause between two words: so let
-        the sentence be longer than that, and the agent's own words long enough not to end by themselves.
+        The agent counts as silent when it stays so for `quiet_s`, which tells it from a pause between two
+        words: so let the sentence be longer than that, and the agent's own words long enough not to end by
+        themselves.
         """
         if self._microphone is None:
             raise JoinError("the caller is in no room: join before speaking")

@@ -14,7 +14,7 @@ import click
 
 from callpool import __version__
 from callpool.caller.call import Answer, SyntheticCaller
-from callpool.caller.sound import Samples, read_wav, wav
+from callpool.caller.sound import Samples, read_wav, to_wav
 from callpool.caller.speech import Speech, SpeechError
 from callpool.caller.timeline import Entry, Timeline
 from callpool.errors import CallpoolError, SettingError
@@ -60,7 +60,9 @@ async def run(
     as_json: bool,
     patience_s: float = JOIN_PATIENCE_S,
 ) -> int:
-    """Make one call and print its timeline. Gives 1 when nobody answered within `patience_s` of joining, or later on.
+    """Make one call and print its timeline.
+
+    Gives 1 when nobody answered within `patience_s` of joining, or a sentence got no answer later on.
 
     Raises CallpoolError for what keeps the call from being made.
     """
@@ -80,7 +82,7 @@ async def run(
         call = Conversation(SyntheticCaller(), speech, invitation, patience_s, show)
         timeline = await call.hold(lines)
     if save is not None:
-        save.write_bytes(call.recording())
+        await asyncio.to_thread(save.write_bytes, call.recording())
     click.echo(
         json.dumps(timeline.document(), indent=2, ensure_ascii=False) if as_json else timeline.summary()
     )
@@ -118,7 +120,7 @@ async def invite(http: aiohttp.ClientSession, web: str, language: str | None) ->
 
 
 class Conversation:
-    """A polite caller: listens to the greeting, says its lines one by one, hears every answer out, hangs up."""
+    """A polite caller: listens to the greeting, says its lines one by one, hangs up at the end."""
 
     def __init__(
         self,
@@ -164,7 +166,7 @@ class Conversation:
     def recording(self) -> bytes:
         """The call as a stereo WAV file: the caller on the left, the agent on the right."""
         start, end = self.caller.joined_at, self.caller.left_at or time.monotonic()
-        return wav(self.caller.sent.between(start, end), self.caller.heard.between(start, end))
+        return to_wav(self.caller.sent.between(start, end), self.caller.heard.between(start, end))
 
     async def _turn(self, line: Line) -> None:
         caller = self.caller
@@ -192,7 +194,7 @@ class Conversation:
     async def _hear(self, answer: Answer, gap_ms: int | None) -> None:
         """Transcribe an answer and tell it, before the caller goes on.
 
-        Not meanwhile: local providers would share their processor between this and what the agent has to hear.
+        Not meanwhile: local providers would share the processor with what the agent has to hear.
         """
         self._heard_until = answer.ended_at
         sound = self.caller.heard.between(answer.started_at - 0.1, answer.ended_at + 0.1)

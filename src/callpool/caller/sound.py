@@ -17,7 +17,7 @@ RATE_HZ = 48000
 WINDOW_S = 0.01
 WINDOW_SAMPLES = RATE_HZ // 100
 AUDIBLE_RMS = 180.0
-"""A 10 ms window at or above it is audible: -45 dB of full scale, above room noise and Opus' own, below any speech."""
+"""A 10 ms window at or above it is audible: -45 dB of full scale, above room noise, below any speech."""
 
 Samples: TypeAlias = NDArray[np.int16]
 """48 kHz mono."""
@@ -45,7 +45,7 @@ def audible_span(samples: Samples) -> tuple[int, int] | None:
 def from_pcm(data: bytes, rate_hz: int, channels: int = 1) -> Samples:
     """Make 48 kHz mono of interleaved 16-bit samples."""
     interleaved = np.frombuffer(data[: len(data) // (2 * channels) * 2 * channels], dtype="<i2")
-    mono = interleaved.reshape(-1, channels).astype(np.int32).mean(axis=1).astype(np.int16)
+    mono: Samples = interleaved.reshape(-1, channels).mean(axis=1).astype(np.int16)
     if rate_hz == RATE_HZ:
         return mono
     resampler = rtc.AudioResampler(rate_hz, RATE_HZ, quality=rtc.AudioResamplerQuality.HIGH)
@@ -77,7 +77,7 @@ def read_wav(path: Path) -> Samples:
     return samples
 
 
-def wav(*sides: Samples) -> bytes:
+def to_wav(*sides: Samples) -> bytes:
     """A WAV file's bytes, with one channel for each side; the shorter side is filled up with silence."""
     length = max(len(side) for side in sides)
     channels = np.stack([np.pad(side, (0, length - len(side))) for side in sides], axis=1)

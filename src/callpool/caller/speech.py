@@ -8,7 +8,7 @@ from typing import Any
 
 import aiohttp
 
-from callpool.caller.sound import RATE_HZ, Samples, from_pcm, wav
+from callpool.caller.sound import RATE_HZ, Samples, from_pcm, to_wav
 from callpool.errors import CallpoolError
 from callpool.settings import LOCAL_KEY, Cartesia, Deepgram
 
@@ -56,7 +56,7 @@ class Speech:
             "Content-Type": "audio/wav",
         }
         query = {"model": self.deepgram.model, "language": self.language, "smart_format": "true"}
-        body = await self._post(url, headers, params=query, data=wav(samples))
+        body = await self._post(url, headers, params=query, data=to_wav(samples))
         try:
             answer = json.loads(body)
             return str(answer["results"]["channels"][0]["alternatives"][0]["transcript"]).strip()

@@ -19,7 +19,7 @@ class Entry:
     """None: it could be heard, but no provider could tell the words."""
     end_s: float | None = None
     gap_ms: int | None = None
-    """From the caller's last voiced 10 ms to the agent's first audible 10 ms; below 0: the agent spoke before that."""
+    """From the caller's last voiced 10 ms to the agent's first audible one; below 0: the agent cut in."""
 
     def line(self) -> str:
         """The entry as one line of text."""

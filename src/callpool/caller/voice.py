@@ -1,8 +1,8 @@
 """The caller's mouth and ear: audio out and in, with the moment at which every 10 ms of it passed.
 
-All moments are `time.monotonic()` seconds. Sound sent is dated by when the sound card's stand-in plays it, not by when
-it was queued. Sound heard is dated by when it leaves WebRTC's jitter buffer, which is what a person hears: it
-lies some 20 to 60 ms after the agent sent it.
+All moments are `time.monotonic()` seconds. Sound sent is dated by when it leaves the queue of the audio source,
+not by when it entered it. Sound heard is dated by when it leaves WebRTC's jitter buffer, which is when a person
+hears it.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ from callpool.errors import CallpoolError
 FRAME_S = 0.02
 FRAME_SAMPLES = int(RATE_HZ * FRAME_S)
 QUEUE_S = 0.04
-"""Sound queued ahead, so that a busy event loop does not tear the voice. It delays nothing that is measured."""
+"""Sound queued ahead, so that a busy event loop does not tear the voice. No measure counts it."""
 LOST_S = 0.2
-"""A clock of heard sound that is further off than this is set anew: frames were lost, or the sender paused."""
+"""A clock of heard sound that is further off than this is set anew: frames were lost, or none were sent."""
 
 
 class MicrophoneClosed(CallpoolError):
@@ -133,8 +133,8 @@ class Microphone:
     async def _send(self, samples: Samples) -> float:
         """Queue one frame, and tell when its first sample plays.
 
-        The source takes 10 ms out of its queue every 10 ms and returns from `capture_frame` when no more than
-        `QUEUE_S` is left in it, this frame at the end: so the frame has been played at most `QUEUE_S` after the return.
+        The source takes 10 ms out of its queue every 10 ms and returns from `capture_frame` when no more
+        than `QUEUE_S` is left in it, this frame at the end: so the frame is over `QUEUE_S` later at most.
         """
         expected = max(self._next_at, time.monotonic())
         frame = rtc.AudioFrame(samples.tobytes(), RATE_HZ, 1, len(samples))
