@@ -35,7 +35,8 @@ class Call:
     agent_name: str
     caller: Caller = Caller("browser")
     language: str = DEFAULT_LANGUAGE
-    profile: str = "local"
+    profile: str | None = None
+    """None: the configured providers, whatever they are."""
     stage: str = ""
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     ending: Ending | None = None

@@ -15,7 +15,7 @@ class SettingError(CallpoolError):
     exit_code = 2
 
     def __init__(self, name: str, value: object, expected: str) -> None:
-        super().__init__(f"{name} is {value!r}: expected {expected}")
+        super().__init__(f"{name} is {'not set' if value == '' else repr(value)}: expected {expected}")
         self.name = name
         self.expected = expected
 

@@ -17,7 +17,7 @@ import typing
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, get_args
 from urllib.parse import urlsplit
 
 from callpool.errors import SettingError
@@ -31,7 +31,9 @@ DEEPGRAM_URL = "https://api.deepgram.com"
 OPENAI_URL = "https://api.openai.com/v1"
 CARTESIA_URL = "https://api.cartesia.ai"
 
-T = TypeVar("T")
+Provider = Literal["deepgram", "openai", "cartesia"]
+PROVIDERS: tuple[Provider, ...] = get_args(Provider)
+
 Check = Callable[[Any], str | None]
 """Gives None for a value that can be used, else what would be valid."""
 
@@ -289,7 +291,7 @@ class Settings:
         """The address that a caller is sent to."""
         return self.livekit.public_url or self.livekit.url
 
-    def is_local(self, provider: Literal["deepgram", "openai", "cartesia"]) -> bool:
+    def is_local(self, provider: Provider) -> bool:
         """Whether a provider has neither a key nor a base URL, so that `callpool up` stands in for it."""
         return not {f"{provider}.api_key", f"{provider}.base_url"} & self.given
 

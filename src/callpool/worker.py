@@ -15,7 +15,7 @@ from callpool import job
 from callpool.admission import Admission
 from callpool.burial import Burial
 from callpool.errors import CallpoolError, SettingError
-from callpool.settings import Settings
+from callpool.settings import PROVIDERS, Settings
 from callpool.stages import load_roster
 from callpool.store.calls import Calls
 from callpool.telemetry.logs import set_up_logs
@@ -160,7 +160,7 @@ class Worker:
 
     def _on_started(self) -> None:
         # Private, because the SDK tells nobody that a job's process has ended, and a killed one cannot write
-        # its own ending. test_worker.py fails when the pool or its event moves.
+        # its own ending. test_real_calls.py kills a job, and fails when the pool or its event moves.
         self._server._proc_pool.on("process_closed", self._on_process_closed)
 
     def _on_process_closed(self, process: ProcJobExecutor) -> None:
@@ -179,15 +179,25 @@ async def _listen(runner: web.AppRunner, host: str, port: int) -> None:
         raise SettingError("CALLPOOL_WORKER_PORT", port, f"a free port ({error.strerror})") from error
 
 
-async def run(settings: Settings) -> int:
-    """`callpool worker`."""
-    set_up_logs()
+def check(settings: Settings) -> None:
+    """Refuse what would fail at the first call. Raises SettingError."""
     for name, value in (
         ("LIVEKIT_API_KEY", settings.livekit.api_key),
         ("LIVEKIT_API_SECRET", settings.livekit.api_secret),
     ):
         if not value:
             raise SettingError(name, "", "a key pair of the LiveKit server")
+    for provider in PROVIDERS:
+        if settings.is_local(provider):
+            name = provider.upper()
+            expected = f"a key, or an endpoint in {name}_BASE_URL (`callpool up` brings local ones)"
+            raise SettingError(f"{name}_API_KEY", "", expected)
+
+
+async def run(settings: Settings) -> int:
+    """`callpool worker`."""
+    set_up_logs()
+    check(settings)
     for variable in settings.unknown:
         logger.warning("no setting has this name", extra={"action": "unknown_setting", "variable": variable})
     async with Calls(settings.store_url, plain_texts=settings.store.plain_texts) as calls:

@@ -22,12 +22,12 @@ VOICE_ENDS_S = 0.3
 ANSWER_AFTER_S = 0.5
 """From the end of the caller's voice to the tone."""
 GIVES_WAY_S = 0.2
-"""Voice of the caller after which the tone stops."""
+"""Voice of the caller after which the tone stops; less is no sentence."""
 
 
 @dataclass
 class Answerer:
-    """Joins a room, waits `greet_after_s`, greets with a tone, answers, and leaves after `answers` answers."""
+    """Joins a room, waits `greet_after_s`, greets with a tone, and answers each sentence with one."""
 
     url: str
     key: str
@@ -106,9 +106,11 @@ class Answerer:
             if max(map(abs, samples)) >= LOUD:
                 if self._voice_since is None:
                     self._voice_since = now
-                self._last_voice, self._answered = now, False
-                if self._tone_from is not None and now - self._voice_since >= GIVES_WAY_S:
-                    self._tone_until = now
+                self._last_voice = now
+                if now - self._voice_since >= GIVES_WAY_S:
+                    self._answered = False
+                    if self._tone_from is not None:
+                        self._tone_until = now
             elif now - self._last_voice >= VOICE_ENDS_S:
                 self._voice_since = None
                 if not self._answered:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import io
 import json
 import signal
 import subprocess
@@ -23,9 +24,6 @@ from livekit import api
 from callpool import settings
 from callpool.caller import SyntheticCaller, run
 from callpool.caller.sound import RATE_HZ, Samples
-from callpool.local.behaviour import Behaviour, Heard, Latency, Script
-from callpool.local.providers import Providers
-from callpool.local.standin import StandIn
 from callpool.settings import Settings
 from callpool.web import tokens
 from conftest import LiveKitServer
@@ -116,16 +114,31 @@ async def switchboard(wanted: Settings, agent: Answerer | None) -> AsyncIterator
 
 
 @asynccontextmanager
-async def scripted_providers(*hears: str) -> AsyncIterator[str]:
-    """The local providers with a buzz for a voice and a script for ears."""
-    script = Script(hears=[Heard(text) for text in hears])
-    providers = Providers(Behaviour(latency=Latency(), script=script), StandIn())
-    await providers.load()
-    try:
-        async with served(providers.app()) as url:
-            yield url
-    finally:
-        providers.close()
+async def providers_that_hear(words: str) -> AsyncIterator[str]:
+    """A voice that buzzes and ears that always hear the same, in the protocols of Cartesia and Deepgram."""
+
+    async def speak(request: web.Request) -> web.Response:
+        wanted = await request.json()
+        assert request.headers["X-API-Key"]
+        assert request.headers["Cartesia-Version"]
+        assert wanted["output_format"] == {
+            "container": "raw",
+            "encoding": "pcm_s16le",
+            "sample_rate": RATE_HZ,
+        }
+        return web.Response(body=sentence(0.05 * len(wanted["transcript"])).tobytes())
+
+    async def listen(request: web.Request) -> web.Response:
+        assert request.headers["Authorization"].startswith("Token ")
+        with wave.open(io.BytesIO(await request.read())) as heard:
+            assert heard.getnframes() > 0.5 * heard.getframerate()
+        transcript = {"alternatives": [{"transcript": words}]}
+        return web.json_response({"results": {"channels": [transcript]}})
+
+    app = web.Application()
+    app.add_routes([web.post("/tts/bytes", speak), web.post("/v1/listen", listen)])
+    async with served(app) as url:
+        yield url
 
 
 async def test_gaps_are_measured_as_they_are(livekit: LiveKitServer, livekit_settings: Settings) -> None:
@@ -173,8 +186,10 @@ async def test_a_busy_event_loop_does_not_move_the_figures(
         gap_ms = (answer.started_at - spoken.ended_at) * 1000
         print(f"\ngap {gap_ms:.0f} ms under hiccups")
         assert ANSWER_AFTER_S * 1000 <= gap_ms <= ANSWER_AFTER_S * 1000 + 200
-        sent = caller.sent.between(spoken.started_at, spoken.ended_at)
-        assert np.array_equal(sent, sentence(1.2, 0)[: len(sent)]), "what was sent is what was said"
+        sent = caller.sent.between(spoken.started_at - 0.05, spoken.ended_at + 0.05)
+        said = sentence(1.2, 0)
+        windows = np.lib.stride_tricks.sliding_window_view(sent, len(said))
+        assert (windows == said).all(axis=1).any(), "what was sent is what was said, without a tear"
 
 
 async def test_a_barge_in_is_timed_to_the_end_of_the_agents_voice(
@@ -188,9 +203,7 @@ async def test_a_barge_in_is_timed_to_the_end_of_the_agents_voice(
         barge_in = await caller.barge_in(sentence(1.5))
         assert barge_in.silent_after_s is not None
         truth_s = agent.tone_ends_at[0] - barge_in.spoken.started_at
-        print(
-            f"\nsilent after {barge_in.silent_after_s * 1000:.0f} ms; the agent stopped after {truth_s * 1000:.0f} ms"
-        )
+        print(f"\nsilent after {barge_in.silent_after_s:.3f} s; the agent stopped after {truth_s:.3f} s")
         assert barge_in.silent_after_s >= GIVES_WAY_S
         assert 0 <= (barge_in.silent_after_s - truth_s) * 1000 <= 100
 
@@ -241,7 +254,7 @@ async def test_a_call_is_told_in_json(
     agent = answerer(livekit)
     recording = write_wav(tmp_path / "question.wav", sentence(0.9))
     saved = tmp_path / "call.wav"
-    async with scripted_providers("Hello there.") as providers, switchboard(livekit_settings, agent) as url:
+    async with providers_that_hear("Hello there.") as providers, switchboard(livekit_settings, agent) as url:
         code = await run(
             with_providers(livekit_settings, providers),
             say=["Where is my order?"],
@@ -288,7 +301,7 @@ async def test_a_call_is_told_as_it_happens(
 ) -> None:
     """A line each, with the time, the speaker, the gap and the words; the hang-up is noted."""
     agent = answerer(livekit, hangs_up_after=1)
-    async with scripted_providers("Goodbye.") as providers, switchboard(livekit_settings, agent) as url:
+    async with providers_that_hear("Goodbye.") as providers, switchboard(livekit_settings, agent) as url:
         code = await run(
             with_providers(livekit_settings, providers),
             say=["Thank you, goodbye.", "Are you still there?"],

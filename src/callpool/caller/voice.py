@@ -1,8 +1,8 @@
 """The caller's mouth and ear: audio out and in, with the moment at which every 10 ms of it passed.
 
-All moments are `time.monotonic()` seconds. Sound sent is dated by when it leaves the queue of the audio source,
-not by when it entered it. Sound heard is dated by when it leaves WebRTC's jitter buffer, which is when a person
-hears it.
+All moments are `time.monotonic()` seconds. Sound sent is dated by when it leaves the queue of the audio
+source, not by when it entered it. Sound heard is dated by when it leaves WebRTC's jitter buffer, which is
+when a person hears it. On one machine both ways take 40 to 60 ms each.
 """
 
 from __future__ import annotations
@@ -48,6 +48,16 @@ class Spoken:
     """When its last audible 10 ms had been sent."""
 
 
+@dataclass(frozen=True)
+class _Voice:
+    """A recording on its way: its samples, the audible span in it, and when that was sent."""
+
+    samples: Samples
+    first: int
+    stop: int
+    spoken: asyncio.Future[Spoken]
+
+
 class Tape:
     """Sound placed in time: what was sent, or what was heard on all tracks together."""
 
@@ -82,7 +92,7 @@ class Microphone:
         self._tape = tape
         self._source = rtc.AudioSource(RATE_HZ, 1, queue_size_ms=round(QUEUE_S * 1000))
         self.track = rtc.LocalAudioTrack.create_audio_track("microphone", self._source)
-        self._waiting: deque[tuple[Samples, asyncio.Future[float]]] = deque()
+        self._waiting: deque[_Voice] = deque()
         self._next_at = 0.0
         self._task: asyncio.Task[None] | None = None
 
@@ -99,15 +109,14 @@ class Microphone:
     async def play(self, samples: Samples) -> Spoken:
         """Send a recording, after what is being sent. Returns when its last audible 10 ms has been sent.
 
-        Raises ValueError when nothing in it is audible.
+        Raises ValueError when nothing in it is audible, MicrophoneClosed when the caller leaves meanwhile.
         """
         span = audible_span(samples)
         if span is None:
             raise ValueError("a recording in which nothing is audible")
-        begun: asyncio.Future[float] = asyncio.get_running_loop().create_future()
-        self._waiting.append((samples, begun))
-        started_at = await begun
-        spoken = Spoken(started_at + span[0] / RATE_HZ, started_at + span[1] / RATE_HZ)
+        voice = _Voice(samples, *span, asyncio.get_running_loop().create_future())
+        self._waiting.append(voice)
+        spoken = await voice.spoken
         await asyncio.sleep(spoken.ended_at - time.monotonic())
         return spoken
 
@@ -115,20 +124,25 @@ class Microphone:
         silence = np.zeros(FRAME_SAMPLES, dtype=np.int16)
         try:
             while True:
-                if not self._waiting:
+                if self._waiting:
+                    await self._say(self._waiting[0])
+                    self._waiting.popleft()
+                else:
                     await self._send(silence)
-                    continue
-                samples, begun = self._waiting[0]
-                for start in range(0, len(samples), FRAME_SAMPLES):
-                    frame = samples[start : start + FRAME_SAMPLES]
-                    at = await self._send(np.pad(frame, (0, FRAME_SAMPLES - len(frame))))
-                    if not begun.done():
-                        begun.set_result(at)
-                self._waiting.popleft()
         finally:
-            for _, begun in self._waiting:
-                if not begun.done():
-                    begun.set_exception(MicrophoneClosed("the microphone was closed before all was said"))
+            for voice in self._waiting:
+                if not voice.spoken.done():
+                    voice.spoken.set_exception(MicrophoneClosed("the caller left before all was said"))
+
+    async def _say(self, voice: _Voice) -> None:
+        started_at = 0.0
+        for start in range(0, len(voice.samples), FRAME_SAMPLES):
+            frame = voice.samples[start : start + FRAME_SAMPLES]
+            at = await self._send(np.pad(frame, (0, FRAME_SAMPLES - len(frame))))
+            if start <= voice.first < start + FRAME_SAMPLES:
+                started_at = at + (voice.first - start) / RATE_HZ
+            if start < voice.stop <= start + FRAME_SAMPLES and not voice.spoken.done():
+                voice.spoken.set_result(Spoken(started_at, at + (voice.stop - start) / RATE_HZ))
 
     async def _send(self, samples: Samples) -> float:
         """Queue one frame, and tell when its first sample plays.

@@ -11,8 +11,8 @@ from typing import Literal, cast, get_args
 import yaml
 
 from callpool.errors import SettingError
+from callpool.settings import PROVIDERS, Provider
 
-Provider = Literal["deepgram", "openai", "cartesia"]
 FaultKind = Literal["429", "500", "hang", "drop", "garbage", "slow"]
 
 SLOW_S = 3.0
@@ -66,10 +66,8 @@ class Fault:
         if not colon or kind not in get_args(FaultKind) or not 0 <= share <= 1:
             kinds = ", ".join(get_args(FaultKind))
             raise SettingError("--fault", text, f"KIND:RATE with KIND one of {kinds} and RATE from 0 to 1")
-        if dot and provider not in get_args(Provider):
-            raise SettingError(
-                "--fault", text, f"a provider among {', '.join(get_args(Provider))} before the dot"
-            )
+        if dot and provider not in PROVIDERS:
+            raise SettingError("--fault", text, f"a provider among {', '.join(PROVIDERS)} before the dot")
         return cls(cast(FaultKind, kind), share, cast(Provider, provider) if dot else None)
 
 

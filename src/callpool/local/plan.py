@@ -6,15 +6,13 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import get_args
 
-from callpool.local.behaviour import Provider
 from callpool.local.child import Program
 from callpool.local.data_directory import Keys
 from callpool.local.livekit_server import LOOPBACK, environment
 from callpool.local.ports import Ports, address, in_url, is_wildcard, outward_address
 from callpool.local.supervisor import Service
-from callpool.settings import LOCAL_KEY, Settings
+from callpool.settings import LOCAL_KEY, PROVIDERS, Settings
 
 DRAIN_S = 2
 """How long calls may go on once `up` is told to stop, seconds: nobody waits for an hour at a desk."""
@@ -55,7 +53,7 @@ class Addresses:
         worker_ip = ip if host else address(settings.worker.host)
         ports = Ports(settings, ip, say)
         own_server = "livekit.url" not in settings.given
-        local = any(settings.is_local(provider) for provider in get_args(Provider))
+        local = any(settings.is_local(provider) for provider in PROVIDERS)
         web_port = ports.choose("web.port", host=web_ip)
         worker_port = ports.choose("worker.port", host=worker_ip)
         # The providers serve the worker beside them and nobody else, whatever the host.
@@ -111,7 +109,7 @@ def child_environment(
 
 def _local_providers(settings: Settings, origin: str) -> dict[str, str]:
     env: dict[str, str] = {}
-    for provider in get_args(Provider):
+    for provider in PROVIDERS:
         base_url = f"{origin}/v1" if provider == "openai" else origin
         if settings.is_local(provider):
             name, model = LOCAL_MODELS[provider]
