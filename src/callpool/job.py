@@ -89,7 +89,15 @@ async def answer(ctx: JobContext) -> None:
     ctx.log_context_fields = {"call_id": call.call_id}
     warm.live = live = LiveCall(call, ctx, Writer(), warm.calls)
     _record_beginning(live)
+    try:
+        await _converse(ctx, warm, live, stage)
+    except Exception:
+        call.end(ending.JOB_FAILED)
+        raise
 
+
+async def _converse(ctx: JobContext, warm: Warm, live: LiveCall, stage: Stage[Any, Any]) -> None:
+    call = live.call
     pipeline = build_pipeline(warm.settings, warm.llm, warm.vad, call.language)
     greeting = Greeting(stage.greeting(call), pipeline)  # is synthesized while the room is being joined
     pipeline.prewarm()
@@ -117,7 +125,8 @@ async def hang_up(ctx: JobContext) -> None:
     if (live := warm.live) is None:
         return
     call = live.call
-    call.end(ending.JOB_FAILED if ctx.room.isconnected() else ending.CALLER_LEFT)
+    # Nobody has said how it ended: the room was closed under the job, or the worker stops.
+    call.end(ending.WORKER_STOPPED if ctx.room.isconnected() else ending.CALLER_LEFT)
     assert call.ending is not None
     now = datetime.now(UTC)
     how, final = call.ending.reason, call.ending
@@ -179,13 +188,8 @@ def _meet(live: LiveCall, participant: rtc.RemoteParticipant) -> None:
 
 
 def _on_close(ctx: JobContext, call: Call, event: CloseEvent) -> None:
-    match event.reason:
-        case CloseReason.ERROR:
-            call.end(ending.PROVIDER_FAILED)
-        case CloseReason.JOB_SHUTDOWN:
-            call.end(ending.WORKER_STOPPED)
-        case CloseReason.PARTICIPANT_DISCONNECTED:
-            call.end(ending.CALLER_LEFT)
-        case _:
-            call.end(ending.GOODBYE)
+    # Every other reason means little: the SDK itself closes the session of a job that is stopped, and calls that
+    # "user initiated". A goodbye, and a caller who left, are noted where they happen.
+    if event.reason is CloseReason.ERROR:
+        call.end(ending.PROVIDER_FAILED)
     ctx.shutdown(reason=event.reason.value)

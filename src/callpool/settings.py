@@ -165,7 +165,7 @@ class Worker:
     port: int = setting("CALLPOOL_WORKER_PORT", "The port of its health page.", 8081, is_port)
     capacity: int = setting("CALLPOOL_CAPACITY", "Calls that it serves at the same time.", 8, at_least(1))
     warm_processes: int = setting(
-        "CALLPOOL_WARM_PROCESSES", "Job processes kept ready, each about 60 MB (PSS).", 2, at_least(0)
+        "CALLPOOL_WARM_PROCESSES", "Job processes kept ready, each about 120 MB (PSS).", 2, at_least(0)
     )
     drain_timeout_s: int = setting(
         "CALLPOOL_DRAIN_TIMEOUT_S",

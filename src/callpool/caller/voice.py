@@ -180,6 +180,10 @@ class Ear:
         if self._tasks:
             await asyncio.wait(list(self._tasks))
 
+    def note(self, at: float) -> None:
+        """Remember that the agent was audible for 10 ms."""
+        self._audible.append(at)
+
     def first_audible(self, since: float) -> float | None:
         """When the agent became audible for the first time after `since`."""
         return min((at for at in self._since(since)), default=None)
@@ -210,7 +214,7 @@ class Ear:
 
     async def _hear(self, track: rtc.Track) -> None:
         stream = rtc.AudioStream(track, sample_rate=RATE_HZ, num_channels=1, frame_size_ms=10)
-        clock = _FrameClock()
+        clock = FrameClock()
         try:
             async for event in stream:
                 samples = np.frombuffer(event.frame.data, dtype=np.int16)
@@ -218,13 +222,13 @@ class Ear:
                 self._tape.add(at, samples)
                 for index, level in enumerate(levels(samples)):
                     if level >= AUDIBLE_RMS:
-                        self._audible.append(at + index * WINDOW_S)
+                        self.note(at + index * WINDOW_S)
                 self.frames += 1
         finally:
             await stream.aclose()
 
 
-class _FrameClock:
+class FrameClock:
     """Dates frames that come at an even pace and are now and then delivered late by a busy event loop."""
 
     def __init__(self) -> None:

@@ -22,6 +22,9 @@ log = logging.getLogger(__name__)
 
 CHUNK_S = 0.1
 """Audio in one message, seconds."""
+LEAST_DELAY_S = 0.15
+"""How long a piece without an end waits for the next one, even if the request asks for no delay, seconds. Piper
+intonates each piece alone: spoken apart, "What is your order" and "number?" sound like two sentences."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,7 @@ class Context:
             self._not_before_s = loop.time() + first_audio_after_s(self._connection.behaviour, self._fault)
         ready = self._clauses.push(piece.transcript)
         fixed = self._connection.behaviour.latency is not None
-        if fixed or piece.flush or not piece.more_follows or piece.buffer_delay_s == 0:
+        if fixed or piece.flush or not piece.more_follows:
             ready += self._clauses.rest()
         for text in ready:
             self._queue.put_nowait(text)
@@ -71,7 +74,8 @@ class Context:
             self._queue.put_nowait(End())
         self._stop_waiting()
         if self._clauses.waiting:
-            self._overdue = loop.call_later(piece.buffer_delay_s, self._give_up_waiting)
+            delay_s = max(piece.buffer_delay_s, LEAST_DELAY_S)
+            self._overdue = loop.call_later(delay_s, self._give_up_waiting)
 
     def cancel(self) -> None:
         """Speak nothing more, not even the rest of a sentence."""
