@@ -78,6 +78,17 @@ def warm_up(settings: Settings, proc: JobProcess) -> None:
     )
 
 
+async def entrypoint(ctx: JobContext) -> None:
+    """What the worker runs: `answer`, and the right ending when that breaks."""
+    try:
+        await answer(ctx)
+    except Exception:
+        warm: Warm = ctx.proc.userdata["warm"]
+        if warm.live is not None:
+            warm.live.call.end(ending.JOB_FAILED)
+        raise
+
+
 async def answer(ctx: JobContext) -> None:
     """Take a call: everything between the dispatch and the moment the conversation runs by itself."""
     warm: Warm = ctx.proc.userdata["warm"]
@@ -89,15 +100,7 @@ async def answer(ctx: JobContext) -> None:
     ctx.log_context_fields = {"call_id": call.call_id}
     warm.live = live = LiveCall(call, ctx, Writer(), warm.calls)
     _record_beginning(live)
-    try:
-        await _converse(ctx, warm, live, stage)
-    except Exception:
-        call.end(ending.JOB_FAILED)
-        raise
 
-
-async def _converse(ctx: JobContext, warm: Warm, live: LiveCall, stage: Stage[Any, Any]) -> None:
-    call = live.call
     pipeline = build_pipeline(warm.settings, warm.llm, warm.vad, call.language)
     greeting = Greeting(stage.greeting(call), pipeline)  # is synthesized while the room is being joined
     pipeline.prewarm()
@@ -109,7 +112,7 @@ async def _converse(ctx: JobContext, warm: Warm, live: LiveCall, stage: Stage[An
     try:
         async with asyncio.timeout(NO_CALLER_S):
             participant = await ctx.wait_for_participant()
-    except TimeoutError:
+    except (TimeoutError, RuntimeError):  # the latter: the room was closed meanwhile
         call.end(ending.NO_CALLER)
         ctx.shutdown(reason="no caller")
         return

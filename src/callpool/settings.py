@@ -191,7 +191,7 @@ class Turns:
     endpointing_max_s: float = setting(
         "CALLPOOL_ENDPOINTING_MAX_S",
         "Silence after which a turn ends in any case, seconds.",
-        1.8,
+        1.5,
         at_least(0),
     )
     interruption_s: float = setting(

@@ -65,7 +65,7 @@ def build_server(settings: Settings, admission: Admission) -> AgentServer:
         log_level="INFO",
     )
     server.rtc_session(
-        job.answer,
+        job.entrypoint,
         agent_name=settings.worker.agent_name,
         on_request=admission.decide,
         on_session_end=job.hang_up,

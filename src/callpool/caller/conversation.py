@@ -15,7 +15,7 @@ import click
 from callpool import __version__
 from callpool.caller.call import Answer, SyntheticCaller
 from callpool.caller.sound import Samples, read_wav, to_wav
-from callpool.caller.speech import Speech, SpeechError
+from callpool.caller.speech import Speech, SpeechError, why
 from callpool.caller.timeline import Entry, Timeline
 from callpool.errors import CallpoolError, SettingError
 from callpool.running import Running, with_local_providers
@@ -24,6 +24,8 @@ from callpool.settings import Settings
 JOIN_PATIENCE_S = 10.0
 HEARING_S = 4.0
 """How long the caller takes in what it heard before it goes on; then the words follow later."""
+LINGER_S = 2.0
+"""How long the caller stays after the last answer: an agent that has said goodbye hangs up by itself."""
 API_TIMEOUT = aiohttp.ClientTimeout(total=10)
 
 
@@ -76,6 +78,7 @@ async def run(
     web = url or (running.web if running else "") or f"http://{settings.web.host}:{settings.web.port}"
     show: Callable[[str], None] = (lambda text: None) if as_json else click.echo
     async with aiohttp.ClientSession(headers={"User-Agent": f"callpool-call/{__version__}"}) as http:
+        await reach(http, web)
         speech = Speech(http, settings.deepgram, settings.cartesia, language or "en")
         lines = [Line(text, await speech.synthesize(text)) for text in say] + recordings
         invitation = await invite(http, web, language)
@@ -111,12 +114,24 @@ async def invite(http: aiohttp.ClientSession, web: str, language: str | None) ->
             given = json.loads(text)
             return Invitation(*(str(given[name]) for name in ("call_id", "room", "livekit_url", "token")))
     except (aiohttp.ClientError, TimeoutError) as error:
-        reason = str(error) or "no answer in time"
-        raise NoWebApi(
-            f"the web API at {web} cannot be reached ({reason}): run `make up` first, or give --url"
-        ) from error
+        raise unreachable(web, error) from error
     except (ValueError, KeyError, TypeError) as error:
         raise NoWebApi(f"{address} answered with something that is no call: is it callpool's?") from error
+
+
+async def reach(http: aiohttp.ClientSession, web: str) -> None:
+    """Make sure that there is somebody to ask, before long work is done for it. Raises NoWebApi."""
+    try:
+        async with http.get(f"{web.rstrip('/')}/healthz", timeout=API_TIMEOUT):
+            pass
+    except (aiohttp.ClientError, TimeoutError) as error:
+        raise unreachable(web, error) from error
+
+
+def unreachable(web: str, error: aiohttp.ClientError | TimeoutError) -> NoWebApi:
+    return NoWebApi(
+        f"the web API at {web} cannot be reached ({why(error)}): run `make up` first, or give --url"
+    )
 
 
 class Conversation:
@@ -138,6 +153,7 @@ class Conversation:
         self._timeline = Timeline(invitation.call_id, invitation.room)
         self._late: dict[int, asyncio.Task[str | None]] = {}
         self._deaf = False
+        self._heard_until = 0.0
 
     async def hold(self, lines: Sequence[Line]) -> Timeline:
         """Hold the call and leave the room, also when cancelled. Raises JoinError."""
@@ -152,6 +168,7 @@ class Conversation:
                 await self._hear(greeting, None)
                 for line in lines:
                     await self._turn(line)
+                await self._linger()
             if caller.hung_up:
                 self._timeline.agent_hung_up = caller.reason in ("room_deleted", "participant_removed")
                 self._note(f"the call was ended by the other side ({caller.reason})")
@@ -171,8 +188,8 @@ class Conversation:
     async def _turn(self, line: Line) -> None:
         caller = self.caller
         # The agent may have gone on while the caller was taking in what it said.
-        while caller.connected and (more := await caller.wait_for_agent(self._heard_until, 0.0)) is not None:
-            await self._hear(more, None)
+        while await self._hear_more(0.0):
+            pass
         if not caller.connected:
             return
         spoken = await caller.speak(line.samples)
@@ -190,6 +207,18 @@ class Conversation:
         elif caller.connected:
             self._timeline.unanswered += 1
             self._note("no answer")
+
+    async def _linger(self) -> None:
+        """Stay a moment, for what the agent may add and for its hang-up."""
+        while await self._hear_more(LINGER_S):
+            pass
+
+    async def _hear_more(self, patience_s: float) -> bool:
+        """Hear what the agent says without being asked. False when it says nothing within `patience_s`."""
+        more = await self.caller.wait_for_agent(self._heard_until, patience_s)
+        if more is not None:
+            await self._hear(more, None)
+        return more is not None
 
     async def _hear(self, answer: Answer, gap_ms: int | None) -> None:
         """Transcribe an answer and tell it, before the caller goes on.

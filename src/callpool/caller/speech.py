@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,5 +75,13 @@ class Speech:
                     raise SpeechError(f"{url} answered {answer.status}: {reason}")
                 return body
         except (aiohttp.ClientError, TimeoutError) as error:
-            reason = str(error) or "no answer in time"
-            raise SpeechError(f"{url} cannot be reached: {reason}. Is `callpool up` running?") from error
+            raise SpeechError(
+                f"{url} cannot be reached ({why(error)}): run `make up` first, or set a key for the provider"
+            ) from error
+
+
+def why(error: aiohttp.ClientError | TimeoutError) -> str:
+    """Why a server could not be reached, in a few words."""
+    if isinstance(error, aiohttp.ClientConnectorError) and error.os_error.errno:
+        return os.strerror(error.os_error.errno).lower()
+    return str(error) or "no answer in time"

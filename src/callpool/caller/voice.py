@@ -30,6 +30,7 @@ FRAME_S = 0.02
 FRAME_SAMPLES = int(RATE_HZ * FRAME_S)
 QUEUE_S = 0.04
 """Sound queued ahead, so that a busy event loop does not tear the voice. No measure counts it."""
+CLOSING_S = 1.0
 LOST_S = 0.2
 """A clock of heard sound that is further off than this is set anew: frames were lost, or none were sent."""
 
@@ -94,6 +95,7 @@ class Microphone:
         self.track = rtc.LocalAudioTrack.create_audio_track("microphone", self._source)
         self._waiting: deque[_Voice] = deque()
         self._next_at = 0.0
+        self._open = True
         self._task: asyncio.Task[None] | None = None
 
     def open(self) -> None:
@@ -101,9 +103,12 @@ class Microphone:
         self._task = asyncio.create_task(self._feed(), name="callpool caller: microphone")
 
     async def close(self) -> None:
+        """Stop after the frame that is being sent: one whose sending is cut short is complained about by the SDK."""
+        self._open = False
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
+            _, late = await asyncio.wait([self._task], timeout=CLOSING_S)
+            for task in late:
+                task.cancel()
         await self._source.aclose()
 
     async def play(self, samples: Samples) -> Spoken:
@@ -123,10 +128,9 @@ class Microphone:
     async def _feed(self) -> None:
         silence = np.zeros(FRAME_SAMPLES, dtype=np.int16)
         try:
-            while True:
+            while self._open:
                 if self._waiting:
                     await self._say(self._waiting[0])
-                    self._waiting.popleft()
                 else:
                     await self._send(silence)
         finally:
@@ -137,12 +141,15 @@ class Microphone:
     async def _say(self, voice: _Voice) -> None:
         started_at = 0.0
         for start in range(0, len(voice.samples), FRAME_SAMPLES):
+            if not self._open:
+                return
             frame = voice.samples[start : start + FRAME_SAMPLES]
             at = await self._send(np.pad(frame, (0, FRAME_SAMPLES - len(frame))))
             if start <= voice.first < start + FRAME_SAMPLES:
                 started_at = at + (voice.first - start) / RATE_HZ
             if start < voice.stop <= start + FRAME_SAMPLES and not voice.spoken.done():
                 voice.spoken.set_result(Spoken(started_at, at + (voice.stop - start) / RATE_HZ))
+        self._waiting.popleft()
 
     async def _send(self, samples: Samples) -> float:
         """Queue one frame, and tell when its first sample plays.

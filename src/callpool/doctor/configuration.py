@@ -6,6 +6,7 @@ import importlib.util
 
 import aiohttp
 
+from callpool.caller.speech import why
 from callpool.doctor.finding import Finding
 from callpool.running import UP_FILE, Running
 from callpool.settings import Settings
@@ -60,7 +61,7 @@ async def answers(http: aiohttp.ClientSession, name: str, url: str) -> Finding:
                 return Finding(name, True, f"{url} answers")
             detail = f"{url} answers {answer.status}"
     except aiohttp.ClientError as error:
-        detail = f"{url} cannot be reached ({error})"
+        detail = f"{url} cannot be reached ({why(error)})"
     return Finding(
         name, False, detail, "look at the log of `callpool up`, or stop it and run `make up` again"
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import aiohttp
 
-from callpool.caller.speech import CARTESIA_VERSION
+from callpool.caller.speech import CARTESIA_VERSION, why
 from callpool.doctor.finding import Finding
 from callpool.running import Running
 from callpool.settings import LOCAL_KEY, Provider, Settings
@@ -67,7 +67,7 @@ async def key(
         return Finding(
             provider,
             False,
-            f"{where} cannot be reached ({error})",
+            f"{where} cannot be reached ({why(error)})",
             f"look at {provider.upper()}_BASE_URL and the network",
         )
     # Some servers refuse what they do not have: one path that is open speaks for the key.

@@ -9,6 +9,7 @@ from email.utils import parsedate_to_datetime
 import aiohttp
 from livekit import api
 
+from callpool.caller.speech import why
 from callpool.doctor.configuration import MAKE_UP
 from callpool.doctor.finding import Finding
 from callpool.errors import StoreError
@@ -45,7 +46,7 @@ async def livekit(http: aiohttp.ClientSession, settings: Settings, running: Runn
         return Finding("livekit", False, f"{server.url} answers {error.status} ({error.message})")
     except aiohttp.ClientError as error:
         advice = MAKE_UP if running or "livekit.url" not in settings.given else "look at LIVEKIT_URL"
-        return Finding("livekit", False, f"{server.url} cannot be reached ({error})", advice)
+        return Finding("livekit", False, f"{server.url} cannot be reached ({why(error)})", advice)
     return Finding("livekit", True, f"{server.url} accepts the key pair; open rooms: {len(rooms)}")
 
 

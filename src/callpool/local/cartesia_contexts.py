@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 CHUNK_S = 0.1
 """Audio in one message, seconds."""
 LEAST_DELAY_S = 0.15
-"""How long a piece without an end waits for the next one, even if the request asks for no delay, seconds. Piper
+"""How long a piece without an end waits for the next one, whatever delay is asked for, seconds. Piper
 intonates each piece alone: spoken apart, "What is your order" and "number?" sound like two sentences."""
 
 
