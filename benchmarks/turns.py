@@ -80,7 +80,7 @@ def high(values: list[float]) -> float | None:
 
 
 @dataclass(frozen=True)
-class Stage:
+class Bench:
     """A LiveKit server with both workers on it."""
 
     url: str
@@ -139,7 +139,7 @@ async def until(what: str, ready: Callable[[], bool] | str, timeout_s: float = 6
 
 
 @contextlib.asynccontextmanager
-async def stage(folder: Path) -> AsyncIterator[Stage]:
+async def set_up(folder: Path) -> AsyncIterator[Bench]:
     """Start everything, and stop it at the end."""
     http_port, udp_port, providers_port, worker_port = (free_port() for _ in range(4))
     key, secret = "bench", secrets.token_urlsafe(32)
@@ -177,14 +177,14 @@ async def stage(folder: Path) -> AsyncIterator[Stage]:
         running.enter_context(child(stock, stock_log, env))
         await until("callpool's worker", f"http://127.0.0.1:{worker_port}/readyz")
         await until("the starter", lambda: "registered worker" in stock_log.read_text())
-        yield Stage(url, key, secret)
+        yield Bench(url, key, secret)
 
 
-async def measure(stage: Stage, agent_name: str, speech: dict[str, Samples], measured: Measured) -> None:
+async def measure(bench: Bench, agent_name: str, speech: dict[str, Samples], measured: Measured) -> None:
     """One call: greeting, a sentence with a pause in it, a question, and answers that are talked over."""
     caller = SyntheticCaller()
     try:
-        await caller.join(stage.url, stage.token(agent_name))
+        await caller.join(bench.url, bench.token(agent_name))
         await caller.wait_for_agent(caller.joined_at)
         if caller.first_audio_s is None:
             measured.unanswered += 1
@@ -247,11 +247,11 @@ async def main() -> None:
     speech = await recordings([QUESTION, INTERRUPTION, *PAUSED])
     measured = {"callpool": Measured(), "stock": Measured()}
     with tempfile.TemporaryDirectory() as folder:
-        async with stage(Path(folder)) as running:
+        async with set_up(Path(folder)) as bench:
             for number in range(arguments.calls + 1):
                 for name, figures in measured.items():
                     # The first call of each warms caches that no later one finds cold.
-                    await measure(running, name, speech, figures if number else Measured())
+                    await measure(bench, name, speech, figures if number else Measured())
     report(measured, as_json=arguments.json)
     if arguments.gate and not within_limits(measured):
         sys.exit(1)

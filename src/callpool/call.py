@@ -13,9 +13,10 @@ from callpool.ending import Ending
 CallerKind = Literal["browser", "phone", "synthetic"]
 
 DEFAULT_LANGUAGE = "en"
+LANGUAGE = re.compile(r"[a-z]{2}(-[A-Za-z]{2})?")
+"""What a caller may ask for: `en`, `de-CH`."""
 
 _CALL_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_LANGUAGE = re.compile(r"[a-z]{2}(-[A-Za-z]{2})?")
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ def from_dispatch(metadata: str, *, job_id: str, room: str, agent_name: str) -> 
         agent_name=agent_name,
     )
     language = given.get("language")
-    if isinstance(language, str) and _LANGUAGE.fullmatch(language):
+    if isinstance(language, str) and LANGUAGE.fullmatch(language):
         call.language = language
     caller = given.get("caller")
     if isinstance(caller, dict) and caller.get("kind") == "synthetic":

@@ -11,6 +11,7 @@ import typing
 from pathlib import Path
 
 from callpool import settings as all_settings
+from callpool.columns import columns
 from callpool.secrets import Secret
 from callpool.settings import Settings, fields, hide_passwords
 
@@ -60,10 +61,8 @@ def show(settings: Settings, as_json: bool) -> str:
         return json.dumps({"settings": rows, "unknown_variables": list(settings.unknown)}, indent=2)
     table = [("SETTING", "VARIABLE", "SOURCE", "VALUE")]
     table += [(row["setting"], row["variable"], row["source"], _text(row["value"])) for row in rows]
-    widths = [max(len(cell) for cell in column) for column in zip(*table, strict=True)]
-    lines = ["  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)) for row in table]
-    lines += [f"{variable} is not the variable of any setting" for variable in settings.unknown]
-    return "\n".join(line.rstrip() for line in lines)
+    unknown = [f"{variable} is not the variable of any setting" for variable in settings.unknown]
+    return "\n".join([*columns(table), *unknown])
 
 
 def reference() -> str:

@@ -10,7 +10,7 @@ Reason = Literal[
     "goodbye",  # the agent and the caller took leave of each other
     "caller_left",  # the caller hung up first
     "connection_lost",  # the caller's connection dropped and did not come back
-    "no_caller",  # nobody was in the room
+    "no_caller",  # nobody came, or the room was closed before
     "provider_failed",  # speech or language model failed beyond what retries mend
     "job_died",  # the job's process ended without a word
     "job_failed",  # the job met an error of its own

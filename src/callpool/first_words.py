@@ -32,6 +32,8 @@ class FirstWordsTokenizer(tokenize.SentenceTokenizer):
 
 
 class _FirstWordsStream(SentenceStream):
+    # `_event_ch`, `_do_close` and `_check_not_closed` are how a stream of the SDK gives and ends; there is no
+    # public way. test_first_words.py fails when they move.
     def __init__(self, sentences: tokenize.SentenceTokenizer, language: str | None) -> None:
         super().__init__()
         self._sentences = sentences

@@ -16,14 +16,23 @@ from datetime import UTC, datetime
 from typing import Any
 
 from livekit import rtc
-from livekit.agents import AgentSession, CloseEvent, CloseReason, JobContext, JobProcess, vad
+from livekit.agents import AgentSession, APIError, CloseEvent, CloseReason, JobContext, JobProcess, vad
 from livekit.plugins import openai
 
 from callpool import ending
+from callpool.apology import apologize_for_errors
 from callpool.burial import job_entry
 from callpool.call import Call, Caller, from_dispatch
 from callpool.departure import Departure
-from callpool.pipeline import Pipeline, build_llm, build_pipeline, build_session, build_vad, room_options
+from callpool.pipeline import (
+    ATTEMPT,
+    Pipeline,
+    build_llm,
+    build_pipeline,
+    build_session,
+    build_vad,
+    room_options,
+)
 from callpool.settings import Settings
 from callpool.stages import Roster, Stage, load_roster
 from callpool.store.calls import Calls
@@ -106,6 +115,7 @@ async def answer(ctx: JobContext) -> None:
     pipeline.prewarm()
     session = build_session(warm.settings, pipeline, call)
     Transcript(call, live.save_turn).follow(session)
+    apologize_for_errors(session)
     session.on("close", lambda event: _on_close(ctx, call, event))
 
     await session.start(stage.agent(call, warm.business), room=ctx.room, room_options=room_options())
@@ -118,7 +128,7 @@ async def answer(ctx: JobContext) -> None:
         return
     _meet(live, participant)
     Departure(ctx, call, warm.settings.turns.return_s).watch(participant)
-    greeting.speak(session)
+    await greeting.speak(session)
     logger.info("call answered", extra={"action": "answered", "caller_kind": call.caller.kind})
 
 
@@ -151,23 +161,29 @@ class Greeting:
     def __init__(self, text: str, pipeline: Pipeline) -> None:
         self._text = text
         self._frames: asyncio.Queue[rtc.AudioFrame | None] = asyncio.Queue()
-        self._first = asyncio.get_running_loop().create_future()
+        self._audible: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._task = asyncio.create_task(self._synthesize(pipeline), name="greeting")
 
-    def speak(self, session: AgentSession[Call]) -> None:
-        """Say it now. When the early synthesis has failed already, the session tries anew."""
-        if self._task.done() and self._task.exception() is not None:
-            session.say(self._text)
-        else:
+    async def speak(self, session: AgentSession[Call]) -> None:
+        """Say it now. When the early synthesis gave no sound, the session tries anew."""
+        if await self._audible:
             session.say(self._text, audio=self._audio())
+        else:
+            session.say(self._text)
 
     async def _synthesize(self, pipeline: Pipeline) -> None:
         try:
-            async with pipeline.tts.synthesize(self._text) as stream:
+            async with pipeline.tts.synthesize(self._text, conn_options=ATTEMPT) as stream:
                 async for audio in stream:
                     self._frames.put_nowait(audio.frame)
+                    if not self._audible.done():
+                        self._audible.set_result(True)
+        except APIError as error:
+            logger.warning("greeting failed", extra={"action": "greeting_failed", "error": str(error)})
         finally:
             self._frames.put_nowait(None)
+            if not self._audible.done():
+                self._audible.set_result(False)
 
     async def _audio(self) -> AsyncIterator[rtc.AudioFrame]:
         while (frame := await self._frames.get()) is not None:
@@ -191,8 +207,8 @@ def _meet(live: LiveCall, participant: rtc.RemoteParticipant) -> None:
 
 
 def _on_close(ctx: JobContext, call: Call, event: CloseEvent) -> None:
-    # Every other reason means little: the SDK itself closes the session of a job that is stopped, and calls that
-    # "user initiated". A goodbye, and a caller who left, are noted where they happen.
+    # Every other reason means little: the SDK itself closes the session of a job that is stopped, and calls
+    # that "user initiated". A goodbye, and a caller who left, are noted where they happen.
     if event.reason is CloseReason.ERROR:
         call.end(ending.PROVIDER_FAILED)
     ctx.shutdown(reason=event.reason.value)

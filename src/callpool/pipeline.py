@@ -23,8 +23,8 @@ INPUT_FRAME_MS = 20
 """The caller's audio reaches VAD and speech to text in frames of this length. The SDK's default of 50 ms adds
 its half to every turn and to every interruption."""
 
-PROVIDER_TIMEOUT_S = 5.0
-"""One attempt at a provider. The SDK's default of 10 s is longer than a caller waits in silence."""
+ATTEMPT = APIConnectOptions(max_retry=1, retry_interval=0.2, timeout=5.0)
+"""Two tries at a provider, seconds. The SDK's defaults, four tries of 10 s, outlast a caller's patience."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,6 @@ def turn_handling(settings: Settings) -> TurnHandlingOptions:
 
 def build_session(settings: Settings, pipeline: Pipeline, call: Call) -> AgentSession[Call]:
     """The session that carries a call through all its stages."""
-    attempt = APIConnectOptions(max_retry=1, retry_interval=0.2, timeout=PROVIDER_TIMEOUT_S)
     return AgentSession[Call](
         stt=pipeline.stt,
         llm=pipeline.llm,
@@ -112,7 +111,7 @@ def build_session(settings: Settings, pipeline: Pipeline, call: Call) -> AgentSe
         # their echo themselves, and a caller who knows the greeting wants to talk over it.
         aec_warmup_duration=None,
         conn_options=SessionConnectOptions(
-            stt_conn_options=attempt, llm_conn_options=attempt, tts_conn_options=attempt
+            stt_conn_options=ATTEMPT, llm_conn_options=ATTEMPT, tts_conn_options=ATTEMPT
         ),
     )
 

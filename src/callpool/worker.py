@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
-import signal
 
 from aiohttp import web
 from livekit.agents import AgentServer
@@ -15,8 +14,10 @@ from callpool import job
 from callpool.admission import Admission
 from callpool.burial import Burial
 from callpool.errors import CallpoolError, SettingError
+from callpool.listening import listen
 from callpool.settings import PROVIDERS, Settings
 from callpool.stages import load_roster
+from callpool.stopping import stop_event
 from callpool.store.calls import Calls
 from callpool.telemetry.logs import set_up_logs
 
@@ -91,9 +92,9 @@ class Worker:
         await self._burial.of_lost_workers()
         health = web.AppRunner(self._health(), access_log=None)
         await health.setup()
-        await _listen(health, self._settings.worker.host, self._settings.worker.port)
+        await listen(health, "WORKER", self._settings.worker.host, self._settings.worker.port)
         serving = asyncio.create_task(self._server.run(), name="agent-server")
-        stopping = asyncio.create_task(self._until_signal(), name="signals")
+        stopping = asyncio.create_task(stop_event().wait(), name="signals")
         try:
             await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
             if serving.done():
@@ -107,17 +108,6 @@ class Worker:
         finally:
             await asyncio.gather(*self._burials, return_exceptions=True)
             await health.cleanup()
-
-    async def _until_signal(self) -> None:
-        """Return at the first SIGINT or SIGTERM; the second one ends the process at once."""
-        loop = asyncio.get_running_loop()
-        first = asyncio.Event()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, first.set)
-        await first.wait()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.remove_signal_handler(number)
-            signal.signal(number, signal.SIG_DFL)
 
     async def _stop(self) -> None:
         timeout_s = self._settings.worker.drain_timeout_s
@@ -170,13 +160,6 @@ class Worker:
         burial = asyncio.create_task(self._burial.of_job(info, process.pid or 0), name=f"bury-{info.job.id}")
         self._burials.add(burial)
         burial.add_done_callback(self._burials.discard)
-
-
-async def _listen(runner: web.AppRunner, host: str, port: int) -> None:
-    try:
-        await web.TCPSite(runner, host, port).start()
-    except OSError as error:
-        raise SettingError("CALLPOOL_WORKER_PORT", port, f"a free port ({error.strerror})") from error
 
 
 def check(settings: Settings) -> None:

@@ -7,12 +7,11 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,12 +23,6 @@ from callpool.store.calls import Calls
 from callpool.store.schema import upgrade_command
 
 START_TIMEOUT_S = 30.0
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass(frozen=True)
@@ -68,14 +61,8 @@ def _user() -> str:
     return next(name for name in ("postgres", "nobody") if name in names)
 
 
-@pytest.fixture
-def unused_port() -> int:
-    """A port on loopback where nothing listens."""
-    return _free_port()
-
-
 @pytest.fixture(scope="session")
-def postgres_server() -> Iterator[Server]:
+def postgres_server(free_port: Callable[[], int]) -> Iterator[Server]:
     initdb, postgres = _program("initdb"), _program("postgres")
     if initdb is None or postgres is None:
         pytest.skip("PostgreSQL's initdb and postgres are neither on PATH nor in /usr/lib/postgresql/*/bin")
@@ -83,7 +70,7 @@ def postgres_server() -> Iterator[Server]:
     run_as = (
         {"user": user, "group": pwd.getpwnam(user).pw_gid, "extra_groups": []} if os.geteuid() == 0 else {}
     )
-    port = _free_port()
+    port = free_port()
     # Not pytest's own directory: the server's user may not enter it.
     home = Path(tempfile.mkdtemp(prefix="callpool-postgres-"))
     try:

@@ -354,10 +354,8 @@ async def test_the_first_word_on_how_a_job_ended_stands(calls: Calls) -> None:
     await calls.begin(a_call())
     await calls.job_started("c_1", a_job())
 
-    assert await calls.calls_of_open_job("AJ_1") == ["c_1"]
     assert await calls.job_ended("c_1", "AJ_1", after(1), "finished")
     assert not await calls.job_ended("c_1", "AJ_1", after(2), "killed")
-    assert await calls.calls_of_open_job("AJ_1") == []
 
     record = await calls.get("c_1")
     assert record is not None

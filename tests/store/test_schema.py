@@ -6,6 +6,7 @@ import asyncio
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -179,17 +180,16 @@ async def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
     assert str(error.value) == f"the store {path} cannot be used: file is not a database"
 
 
-async def test_a_server_that_is_not_there_is_named_without_its_password(unused_port: int) -> None:
+async def test_a_server_that_is_not_there_is_named_without_its_password(free_port: Callable[[], int]) -> None:
     """The error shows where it tried, not with which password."""
-    url = f"postgresql://callpool:hunter2@127.0.0.1:{unused_port}/calls"
+    port = free_port()
+    url = f"postgresql://callpool:hunter2@127.0.0.1:{port}/calls"
     calls = Calls(load({"CALLPOOL_STORE_URL": url}).store_url)
 
     with pytest.raises(StoreError) as error:
         await calls.open()
 
-    assert f"the store postgresql://callpool:***@127.0.0.1:{unused_port}/calls cannot be used" in str(
-        error.value
-    )
+    assert f"the store postgresql://callpool:***@127.0.0.1:{port}/calls cannot be used" in str(error.value)
     assert "hunter2" not in str(error.value)
     assert "\n" not in str(error.value)
 

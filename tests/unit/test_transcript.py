@@ -1,59 +1,94 @@
-"""Deepgram's messages and the words in them."""
+"""From a session's events to the turns of a record."""
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
+from livekit.agents import ConversationItemAddedEvent, FunctionToolsExecutedEvent
+from livekit.agents.llm import ChatMessage, FunctionCall, FunctionCallOutput
 
-from callpool.local.hearing import ModelInfo, clean
-from callpool.local.listen_query import ListenQuery
-from callpool.local.transcript import Report, spread
-from callpool.local.utterance import Segment
-
-SEGMENT = Segment(start=0, voiced_from=4_000, voiced_until=20_000, end=24_000, confidence=0.98765)
-MODEL = ModelInfo("model", "1", "kind")
+from callpool.call import Call
+from callpool.store.record import LatencyMs, ToolUse, Turn
+from callpool.transcript import Transcript
 
 
-def test_words_share_the_voice_by_their_length() -> None:
-    """Times rise without gaps, from the first voiced sample to the last."""
-    words = spread("I remember you.", 1.0, 2.6)[:2]
-    assert [time for word in words for time in (word.start_s, word.end_s)] == pytest.approx(
-        [1.0, 1.2, 1.2, 2.1]
-    )
-    assert [word.bare for word in words] == ["i", "remember"]
-    assert spread("", 1.0, 2.0) == []
+class Session:
+    """Events by hand, and what became of them."""
+
+    def __init__(self) -> None:
+        self._handlers: dict[str, Any] = {}
+        self.saved: list[Turn] = []
+        call = Call("c_1", room="call-1", agent_name="callpool", stage="reception")
+        session: Any = SimpleNamespace(on=self._handlers.__setitem__)
+        Transcript(call, self.saved.append).follow(session)
+
+    def says(self, role: Any, text: str, *, interrupted: bool = False, **metrics: float) -> None:
+        message = ChatMessage(role=role, content=[text], interrupted=interrupted, metrics=metrics)  # type: ignore[typeddict-item]
+        self._handlers["conversation_item_added"](ConversationItemAddedEvent(item=message))
+
+    def uses(self, tool: str, *, ms: float, error: bool = False) -> None:
+        call = FunctionCall(call_id="1", name=tool, arguments="{}", created_at=100.0)
+        output = FunctionCallOutput(
+            call_id="1", name=tool, output="", is_error=error, created_at=100.0 + ms / 1000
+        )
+        event = FunctionToolsExecutedEvent(function_calls=[call], function_call_outputs=[output])
+        self._handlers["function_tools_executed"](event)
 
 
-@pytest.mark.parametrize(
-    ("punctuate", "transcript", "first"),
-    [("true", "Don't panic, Bob!", "Don't"), ("false", "don't panic bob", None)],
-)
-def test_text_is_formatted_when_asked(punctuate: str, transcript: str, first: str | None) -> None:
-    """Punctuation and capitals are the client's choice, in the transcript and its words alike."""
-    report = Report(ListenQuery.parse({"punctuate": punctuate}), MODEL)
-    [alternative] = report.results("Don't panic, Bob!", SEGMENT)["channel"]["alternatives"]
-    assert alternative["transcript"] == transcript
-    assert alternative["words"][0].get("punctuated_word") == first
-    assert alternative["words"][0]["word"] == "don't"
-    assert alternative["confidence"] == 0.9877
-    assert "languages" not in alternative
+def test_the_greeting_is_turn_0() -> None:
+    """Nobody had asked for it."""
+    session = Session()
+    session.says("assistant", "Hello.")
+    assert session.saved == [Turn(0, "reception", agent_text="Hello.")]
 
 
-def test_languages_are_told_when_any_may_be_spoken() -> None:
-    """`language=multi` names the language of the whole and of each word."""
-    report = Report(ListenQuery.parse({"language": "multi"}), MODEL)
-    [alternative] = report.results("uno dos", SEGMENT, language="es")["channel"]["alternatives"]
-    assert alternative["languages"] == ["es"]
-    assert [word["language"] for word in alternative["words"]] == ["es", "es"]
+def test_a_turn_is_saved_whenever_it_grew() -> None:
+    """What the caller said is there before the answer is; times are whole milliseconds."""
+    session = Session()
+    session.says("user", "Where is it?", end_of_turn_delay=0.31, transcription_delay=0.29)
+    session.uses("lookup_order", ms=12)
+    session.says("assistant", "On its way.", llm_node_ttft=0.35, tts_node_ttfb=0.0904, e2e_latency=0.75)
+    heard = LatencyMs(end_of_turn=310, stt_final=290)
+    tools = (ToolUse("lookup_order", ok=True, ms=12),)
+    assert session.saved == [
+        Turn(1, "reception", "Where is it?", latency_ms=heard),
+        Turn(1, "reception", "Where is it?", tools=tools, latency_ms=heard),
+        Turn(
+            1,
+            "reception",
+            "Where is it?",
+            "On its way.",
+            tools=tools,
+            latency_ms=LatencyMs(310, 290, llm_first_token=350, tts_first_audio=90, total=750),
+        ),
+    ]
 
 
-@pytest.mark.parametrize(
-    ("raw", "text"),
-    [
-        ("\"'I would like, \"'because it's late.'", "I would like, because it's late."),
-        ("  the boys' ball ", "the boys ball"),
-        ("", ""),
-    ],
-)
-def test_stray_quotation_marks_are_taken_away(raw: str, text: str) -> None:
-    """The small model quotes clauses; apostrophes inside words stay."""
-    assert clean(raw) == text
+def test_an_answer_in_two_parts_is_one_turn() -> None:
+    """Words before a tool and words after it; the times are those of the first."""
+    session = Session()
+    session.says("user", "Where is it?")
+    session.says("assistant", "One moment.", e2e_latency=0.5)
+    session.says("assistant", "It is on its way.", interrupted=True, e2e_latency=3.0)
+    turn = session.saved[-1]
+    assert (turn.n, turn.agent_text) == (1, "One moment. It is on its way.")
+    assert turn.interrupted
+    assert turn.latency_ms.total == 500
+
+
+@pytest.mark.parametrize("error", [False, True])
+def test_a_tool_that_failed_says_so(error: bool) -> None:
+    """Its arguments and its answer are not kept."""
+    session = Session()
+    session.says("user", "Where is it?")
+    session.uses("lookup_order", ms=3, error=error)
+    assert session.saved[-1].tools == (ToolUse("lookup_order", ok=not error, ms=3),)
+
+
+def test_what_the_model_is_told_is_no_turn() -> None:
+    """Instructions are not part of what was said."""
+    session = Session()
+    session.says("system", "Be brief.")
+    assert session.saved == []

@@ -93,7 +93,7 @@ def test_without_local_providers_none_are_started(tmp_path: Path) -> None:
 
 def test_a_given_url_wants_its_keys(tmp_path: Path) -> None:
     """The error names the variable that lacks a value."""
-    with pytest.raises(SettingError, match="LIVEKIT_API_KEY is ''"):
+    with pytest.raises(SettingError, match="LIVEKIT_API_KEY is not set"):
         environment_of(configured(tmp_path, LIVEKIT_URL="wss://elsewhere.example"))
 
 

@@ -24,7 +24,7 @@ from callpool.settings import Settings
 JOIN_PATIENCE_S = 10.0
 HEARING_S = 4.0
 """How long the caller takes in what it heard before it goes on; then the words follow later."""
-LINGER_S = 2.0
+LINGER_S = 3.0
 """How long the caller stays after the last answer: an agent that has said goodbye hangs up by itself."""
 API_TIMEOUT = aiohttp.ClientTimeout(total=10)
 

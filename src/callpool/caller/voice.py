@@ -103,7 +103,7 @@ class Microphone:
         self._task = asyncio.create_task(self._feed(), name="callpool caller: microphone")
 
     async def close(self) -> None:
-        """Stop after the frame that is being sent: one whose sending is cut short is complained about by the SDK."""
+        """Stop after the frame that is being sent; the SDK complains about one that is cut short."""
         self._open = False
         if self._task is not None:
             _, late = await asyncio.wait([self._task], timeout=CLOSING_S)

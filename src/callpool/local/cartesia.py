@@ -17,13 +17,11 @@ from collections.abc import AsyncIterator
 from aiohttp import web
 
 from callpool.local.behaviour import Behaviour, FaultKind
-from callpool.local.cartesia_contexts import Connection, abort, first_audio_after_s, sleep_until
+from callpool.local.breaking import abort, hang
+from callpool.local.cartesia_contexts import Connection, first_audio_after_s, sleep_until
 from callpool.local.cartesia_wire import FAULTS, GARBAGE, Generation, Refusal, json_object, new_id, version_of
 from callpool.local.clauses import Clauses
 from callpool.local.speaking import Buzz, Speaking, Voice
-
-GONE_POLL_S = 0.2
-"""How often a hanging request looks whether its client has gone, seconds."""
 
 
 def routes(speaking: Speaking, behaviour: Behaviour) -> list[web.RouteDef]:
@@ -100,10 +98,7 @@ async def _fault_of(request: web.Request, behaviour: Behaviour) -> FaultKind | N
     if fault in FAULTS:
         raise Refusal(*FAULTS[fault])
     if fault == "hang":
-        # aiohttp does not tell a handler that its client has gone.
-        while request.transport is not None and not request.transport.is_closing():  # noqa: ASYNC110
-            await asyncio.sleep(GONE_POLL_S)
-        raise Refusal(*FAULTS["500"])
+        await hang(request)
     return fault
 
 

@@ -14,11 +14,12 @@ from dataclasses import dataclass
 from aiohttp import WSMsgType, web
 
 from callpool.local.behaviour import SLOW_S, Behaviour, FaultKind
+from callpool.local.breaking import abort
 from callpool.local.cartesia_wire import FAULTS, GARBAGE, Generation, Refusal, json_object, version_of
 from callpool.local.clauses import Clauses
 from callpool.local.speaking import Samples, Speech, Voice
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 CHUNK_S = 0.1
 """Audio in one message, seconds."""
@@ -216,7 +217,7 @@ class Connection:
         self.forget(context)
         if not task.cancelled() and (error := task.exception()):
             fields = {"action": "cartesia.speech", "context_id": context.id}
-            log.error("speech failed", exc_info=error, extra=fields)
+            logger.error("speech failed", exc_info=error, extra=fields)
             self.abort()
 
 
@@ -224,11 +225,6 @@ def first_audio_after_s(behaviour: Behaviour, fault: FaultKind | None) -> float:
     """How long after its text the first audio has to wait, seconds."""
     fixed_s = behaviour.latency.ttfb if behaviour.latency else 0.0
     return fixed_s + (SLOW_S if fault == "slow" else 0.0)
-
-
-def abort(request: web.Request) -> None:
-    if request.transport is not None:
-        request.transport.abort()
 
 
 async def sleep_until(loop_time_s: float | None) -> None:

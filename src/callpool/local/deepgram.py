@@ -11,12 +11,13 @@ from typing import NoReturn
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from callpool.local.behaviour import SLOW_S, Behaviour, FaultKind
+from callpool.local.breaking import abort, hang
+from callpool.local.deepgram_wire import Message, Report, Word, schema_error
 from callpool.local.ear import Ear, EngineEar, ScriptEar
 from callpool.local.hearing import Hearing, ModelInfo
 from callpool.local.listen_query import ListenQuery, QueryError
 from callpool.local.outbox import Outbox
 from callpool.local.recording import RecordingError, Transcript, read_recording, transcribe
-from callpool.local.transcript import Message, Report, Word, schema_error
 from callpool.local.voice_activity import Resampler
 
 logger = logging.getLogger(__name__)
@@ -26,9 +27,6 @@ IDLE_S = 10.0
 
 DROP_AFTER_S = 1.0
 """Audio after which the fault `drop` cuts a connection."""
-
-GONE_POLL_S = 0.5
-"""How often a hanging request looks whether its client has gone."""
 
 MOST_BYTES = 64 * 1024 * 1024
 """The largest recording taken: half an hour at 16 kHz."""
@@ -126,8 +124,8 @@ class Listen:
             if message.type == WSMsgType.BINARY and message.data:
                 report.hash(message.data)
                 ear.hear(message.data)
-                if fault == "drop" and ear.duration_s >= DROP_AFTER_S and request.transport is not None:
-                    request.transport.abort()
+                if fault == "drop" and ear.duration_s >= DROP_AFTER_S:
+                    abort(request)
                     return
                 continue
             if message.type == WSMsgType.BINARY:
@@ -166,7 +164,7 @@ class Listen:
         report = self._report(request)
         match fault := self._fault(report.request_id):
             case "hang":
-                await _hang(request)
+                await hang(request)
             case "slow":
                 await asyncio.sleep(SLOW_S)
             case _:
@@ -174,8 +172,8 @@ class Listen:
         body = await _body(request, report)
         if fault == "garbage":
             return web.Response(text=GARBAGE, content_type="text/html")
-        if fault == "drop" and request.transport is not None:
-            request.transport.abort()
+        if fault == "drop":
+            abort(request)
         report.hash(body)
         try:
             samples = await asyncio.to_thread(
@@ -208,14 +206,6 @@ class Listen:
         if latency is None:
             return EngineEar(report, outbox, resampler, self._hearing)
         return ScriptEar(report, outbox, resampler, script.hears, latency.stt_final)
-
-
-async def _hang(request: web.Request) -> None:
-    """Never answer."""
-    # aiohttp does not tell a handler that its client has gone.
-    while request.transport is not None and not request.transport.is_closing():  # noqa: ASYNC110
-        await asyncio.sleep(GONE_POLL_S)
-    raise ConnectionResetError("the client has gone")
 
 
 def _authorize(request: web.Request) -> None:

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from callpool.local.behaviour import Heard
+from callpool.local.deepgram_wire import Report, speech_started, utterance_end
 from callpool.local.hearing import Hearing
 from callpool.local.outbox import Outbox
-from callpool.local.transcript import Report, speech_started, utterance_end
 from callpool.local.utterance import CUT_AFTER, PAUSE, Began, Ended, Paused, Segment, Utterances
 from callpool.local.voice_activity import RATE_HZ, Resampler, Samples, VoiceActivity, Window
 

@@ -17,6 +17,7 @@ from pathlib import Path
 import yaml
 
 from callpool import settings as settings_module
+from callpool.cache import cache_folder
 from callpool.errors import CallpoolError, SettingError
 from callpool.local import livekit_build
 from callpool.local.livekit_build import VERSION
@@ -44,15 +45,10 @@ async def find(settings: Settings, say: Callable[[str], None]) -> Path:
         if its != VERSION:
             say(f"livekit-server on PATH is {its}; callpool is tested with {VERSION}")
         return Path(found)
-    cached = cache_dir() / "livekit-server" / VERSION / "livekit-server"
+    cached = cache_folder() / "livekit-server" / VERSION / "livekit-server"
     if version(cached) != VERSION:
         await livekit_build.build(cached, say, lambda: version(cached) == VERSION)
     return cached
-
-
-def cache_dir() -> Path:
-    """What this user built, for every clone of callpool."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "callpool"
 
 
 def version(program: Path) -> str:

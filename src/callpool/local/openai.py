@@ -17,11 +17,13 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 
 from callpool.local.behaviour import SLOW_S, Behaviour, FaultKind, Said, Script
-from callpool.local.openai_wire import Completion, CompletionRequest, Json, Refused, new_id
+from callpool.local.breaking import abort, hang
+from callpool.local.openai_completion import Completion
+from callpool.local.openai_wire import CompletionRequest, Json, Refused, new_id
 from callpool.local.standin import NOTICE, StandIn
 from callpool.local.standin.english import Say
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 MODEL = "local-standin"
 WORD_DELAY_S = 0.01
@@ -29,8 +31,6 @@ WORD_DELAY_S = 0.01
 RETRY_AFTER_S = 1
 """What an injected 429 asks for, seconds."""
 WORDS_BEFORE_DROP = 3
-GONE_POLL_S = 0.2
-"""How often a hanging request looks whether its client has gone, seconds."""
 GARBAGE = 'data: {"id":"chatcmpl-\ufffd","choices":[{"delta"\n\n'
 
 _RATE_LIMITED = Refused(
@@ -52,7 +52,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 def routes(model: StandIn, behaviour: Behaviour, word_delay_s: float = WORD_DELAY_S) -> list[web.RouteDef]:
     """The routes under `/v1`, with one for all other paths there, which answers as the API does."""
     if behaviour.latency is None:
-        log.warning(NOTICE, extra={"action": "standin_loaded"})
+        logger.warning(NOTICE, extra={"action": "standin_loaded"})
     service = _Service(model, behaviour, word_delay_s)
     return [
         web.post("/v1/chat/completions", _answering(service.complete)),
@@ -119,18 +119,18 @@ class _Service:
         asked = CompletionRequest.read(await request.read())
         fault = self._behaviour.fault("openai")
         if fault:
-            log.info("injecting a fault", extra={"action": "fault_injected", "kind": fault})
+            logger.info("injecting a fault", extra={"action": "fault_injected", "kind": fault})
         match fault:
             case "429":
                 raise _RATE_LIMITED
             case "500":
                 raise _SERVER_ERROR
             case "hang":
-                await _until_gone(request)
+                await hang(request)
         said = self._answer(asked)
         completion = Completion.of(asked, said)
         await self._wait_for_first_token(started_s, fault)
-        log.debug(
+        logger.debug(
             "answered",
             extra={
                 "action": "llm_answered",
@@ -142,7 +142,7 @@ class _Service:
         if asked.stream:
             return await self._stream(request, completion, fault)
         if fault == "drop":
-            _abort(request)
+            abort(request)
         if fault == "garbage":
             return web.Response(text=GARBAGE, content_type="application/json")
         return web.json_response(completion.whole(), headers={"x-request-id": new_id("req_", 32)})
@@ -175,7 +175,7 @@ class _Service:
                     await asyncio.sleep(self._word_delay_s)
                 finishing = any(choice["finish_reason"] for choice in chunk["choices"])
                 if fault == "drop" and (finishing or number > WORDS_BEFORE_DROP):
-                    _abort(request)
+                    abort(request)
                     return response
                 if fault == "garbage" and number == 1:
                     await response.write(GARBAGE.encode())
@@ -186,7 +186,7 @@ class _Service:
             await response.write_eof()
         except ConnectionResetError:
             # A caller who interrupts makes the worker hang up on the answer: nothing went wrong.
-            log.debug("the client left", extra={"action": "client_left"})
+            logger.debug("the client left", extra={"action": "client_left"})
         return response
 
 
@@ -198,16 +198,3 @@ def scripted(script: Script, asked: CompletionRequest) -> Said:
     if asked.after_tool or not asked.question.tools or asked.question.choice == "none":
         return Said(said.text or Say.done)
     return Said(tools=said.tools)
-
-
-def _abort(request: web.Request) -> None:
-    if request.transport is not None:
-        request.transport.abort()
-
-
-async def _until_gone(request: web.Request) -> None:
-    """Never answer. Ends with the connection, so that a server can stop."""
-    # aiohttp does not tell a handler that its client has gone.
-    while request.transport is not None and not request.transport.is_closing():  # noqa: ASYNC110
-        await asyncio.sleep(GONE_POLL_S)
-    raise asyncio.CancelledError

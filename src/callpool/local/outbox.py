@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from callpool.local.transcript import Message
+from callpool.local.deepgram_wire import Message
 
 Build = Callable[[str], Message | None]
 """Makes a message from the words it waited for; None: there is nothing to say."""

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import importlib.util
 import logging
-import signal
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
@@ -15,15 +13,17 @@ from aiohttp import web
 
 from callpool import __version__
 from callpool.errors import CallpoolError, SettingError
+from callpool.listening import listen
 from callpool.local import cartesia, deepgram, openai
 from callpool.local.behaviour import Behaviour
 from callpool.local.hearing import Hearing
 from callpool.local.speaking import Speaking
 from callpool.local.standin import StandIn
 from callpool.settings import Settings
+from callpool.stopping import stop_event
 from callpool.telemetry.logs import set_up_logs
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 HOST = "127.0.0.1"
 """Never anything else: any key is accepted here."""
@@ -116,24 +116,20 @@ async def serve(settings: Settings, behaviour: Behaviour, rules: Sequence[Path])
     else:
         model = StandIn()
     set_up_logs()
-    stopped = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stopped.set)
-
+    stopped = stop_event()
     providers = Providers(behaviour, model)
     runner = web.AppRunner(providers.app(), access_log=None, shutdown_timeout=SHUTDOWN_S)
     await runner.setup()
     try:
-        url = await _listen(runner, settings.local.providers_port)
-        log.info("listening, not ready yet", extra={"action": "providers.listen", "url": url})
+        url = await listen(runner, "PROVIDERS", HOST, settings.local.providers_port)
+        logger.info("listening, not ready yet", extra={"action": "providers.listen", "url": url})
         if await _load_unless(stopped, providers):
-            log.info("local providers ready", extra={"action": "providers.ready", "url": url})
+            logger.info("local providers ready", extra={"action": "providers.ready", "url": url})
         await stopped.wait()
     finally:
         providers.close()
         await runner.cleanup()
-    log.info("local providers stopped", extra={"action": "providers.stopped"})
+    logger.info("local providers stopped", extra={"action": "providers.stopped"})
     return 0
 
 
@@ -157,20 +153,6 @@ def _check_installed() -> None:
         )
 
 
-async def _listen(runner: web.AppRunner, port: int) -> str:
-    """Bind, and give the base URL with the real port."""
-    try:
-        await web.TCPSite(runner, HOST, port).start()
-    except OSError as error:
-        if error.errno not in (errno.EADDRINUSE, errno.EACCES):
-            raise
-        why = "in use" if error.errno == errno.EADDRINUSE else "not allowed"
-        raise CallpoolError(
-            f"CALLPOOL_PROVIDERS_PORT is {port}: that port is {why}; choose another, or 0 for any free one"
-        ) from error
-    return f"http://{HOST}:{runner.addresses[0][1]}"
-
-
 async def _load_unless(stopped: asyncio.Event, providers: Providers) -> bool:
     """Whether all engines were loaded before a signal came."""
     loading = asyncio.create_task(providers.load(), name="load-engines")
@@ -186,10 +168,10 @@ async def _load_unless(stopped: asyncio.Event, providers: Providers) -> bool:
 
 
 async def _load(what: str, load: Callable[[], object]) -> None:
-    log.info("loading engine", extra={"action": "providers.load", "engine": what})
+    logger.info("loading engine", extra={"action": "providers.load", "engine": what})
     started_s = time.perf_counter()
     await asyncio.to_thread(load)
-    log.info(
+    logger.info(
         "engine loaded",
         extra={
             "action": "providers.loaded",

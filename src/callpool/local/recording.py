@@ -11,8 +11,8 @@ import numpy as np
 
 from callpool.errors import CallpoolError
 from callpool.local.behaviour import Script
+from callpool.local.deepgram_wire import Word, spread
 from callpool.local.hearing import Hearing
-from callpool.local.transcript import Word, spread
 from callpool.local.utterance import Ended, Segment, Utterances
 from callpool.local.voice_activity import RATE_HZ, Resampler, Samples, VoiceActivity
 

@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Any, Final, Self, TypeVar
 
-from sqlalchemy import ColumnElement, Table, delete, func, insert, select, true, update
+from sqlalchemy import ColumnElement, Table, delete, func, insert, true, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -231,13 +231,6 @@ class Calls:
     async def unended(self) -> Sequence[CallRecord]:
         """Every call without an ending, newest first: those that go on, and those whose processes died."""
         return await self._read(calls.c.ended_at.is_(None))
-
-    async def calls_of_open_job(self, job_id: str) -> Sequence[str]:
-        """The ids of the calls whose job with this id has not ended, as far as the store knows."""
-        query = select(jobs.c.call_id).where(jobs.c.job_id == job_id, jobs.c.ended_at.is_(None))
-        with explained(self._engine):
-            async with self._engine.connect() as connection:
-                return (await connection.execute(query)).scalars().all()
 
     def _insert(self, table: Table) -> Any:
         # Each dialect has an `insert` of its own for "on conflict"; the two have no common type.

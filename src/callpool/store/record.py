@@ -75,7 +75,7 @@ class Job:
     started_at: datetime
     ended_at: datetime | None = None
     how: str | None = None
-    """How the process ended, in a word: `finished`, `killed`, …"""
+    """Why it ended, as a reason of `callpool.ending`: `goodbye`, `caller_left`, `job_died`, …"""
 
 
 @dataclass(frozen=True)

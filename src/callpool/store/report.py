@@ -11,6 +11,7 @@ from datetime import datetime
 
 import click
 
+from callpool.columns import columns
 from callpool.settings import Settings
 from callpool.store.calls import Calls
 from callpool.store.engine import create_engine, sqlite_path
@@ -96,7 +97,7 @@ def _table(records: Sequence[CallRecord]) -> list[str]:
         )
         for record in records
     ]
-    return _columns(rows)
+    return columns(rows)
 
 
 def _page(record: CallRecord) -> list[str]:
@@ -114,12 +115,12 @@ def _page(record: CallRecord) -> list[str]:
         head.append(("cost", f"{record.cost.total_usd:.4f} USD"))
     if record.trace_id:
         head.append(("trace", record.trace_id))
-    lines = _columns([(name, _plain(value)) for name, value in head])
+    lines = columns([(name, _plain(value)) for name, value in head])
 
-    lines += ["", *_columns([("STAGE", "ENTERED (UTC)", "PROFILE", ""), *_stage_rows(record)])]
+    lines += ["", *columns([("STAGE", "ENTERED (UTC)", "PROFILE", ""), *_stage_rows(record)])]
     lines += [
         "",
-        *_columns(
+        *columns(
             [("JOB", "WORKER", "HOST", "PID", "STARTED (UTC)", "ENDED (UTC)", "HOW"), *_job_rows(record)]
         ),
     ]
@@ -168,14 +169,6 @@ def _said(who: str, text: str) -> list[str]:
     width = min(shutil.get_terminal_size().columns, WIDEST)
     return textwrap.wrap(_plain(text), width, initial_indent=f"  {who:<8}", subsequent_indent=" " * 10) or [
         f"  {who}"
-    ]
-
-
-def _columns(rows: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
     ]
 
 

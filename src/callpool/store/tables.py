@@ -84,7 +84,6 @@ jobs = Table(
     Column("how", Text),
     UniqueConstraint("call_id", "job_id", name="uq_jobs"),
 )
-Index("ix_jobs_job_id", jobs.c.job_id)
 
 stages = Table(
     "stages",

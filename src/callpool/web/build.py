@@ -16,12 +16,13 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
+from callpool.cache import cache_folder
 from callpool.errors import CallpoolError
 from callpool.web.caller_page import BUNDLE
 
@@ -84,7 +85,7 @@ def build(sources: Path = SOURCES, bundle: Path = BUNDLE, cache: Path | None = N
     digest = digest_of(sources)
     if _stamp(bundle) == digest:
         return "up to date"
-    kept = (cache or cache_folder(os.environ)) / digest
+    kept = (cache or cache_folder() / "page") / digest
     how = "taken from the cache"
     if _stamp(kept) != digest:
         _make(sources, kept, digest)
@@ -101,12 +102,6 @@ def digest_of(sources: Path) -> str:
         digest.update(f"{path.relative_to(sources).as_posix()}\0{len(content)}\0".encode())
         digest.update(content)
     return digest.hexdigest()[:20]
-
-
-def cache_folder(env: Mapping[str, str]) -> Path:
-    """Where builds are kept."""
-    root = env.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(root) / "callpool" / "page"
 
 
 def _files(sources: Path) -> Iterator[Path]:

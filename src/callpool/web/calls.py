@@ -10,6 +10,7 @@ from typing import cast, get_args
 
 from aiohttp import web
 
+from callpool.call import LANGUAGE
 from callpool.settings import Settings
 from callpool.web import tokens
 from callpool.web.origins import Origins
@@ -32,7 +33,7 @@ class Field:
 
 
 FIELDS = {
-    "language": Field(re.compile(r"[a-z]{2}(-[A-Za-z]{2})?"), "a language such as en or de-CH"),
+    "language": Field(LANGUAGE, "a language such as en or de-CH"),
     "profile": Field(
         re.compile(r"[A-Za-z0-9_.-]{1,64}"),
         "the name of a profile: 1 to 64 letters, digits, dots, dashes or underscores",

@@ -215,7 +215,6 @@ class Say:
     never_mind = "All right. What else can I do for you?"
     left_as_is = "All right, I have left it as it is."
     nothing_to_repeat = "I have not said anything yet. How can I help you?"
-    anything_else = "Is there anything else I can do?"
     what_else = "What can I do for you?"
     can_help = "I can {}."
     cannot_tell = "I am sorry, I did not understand that."

@@ -49,7 +49,6 @@ def upgrade() -> None:
         sa.Column("how", sa.Text),
         sa.UniqueConstraint("call_id", "job_id", name="uq_jobs"),
     )
-    op.create_index("ix_jobs_job_id", "jobs", ["job_id"])
     op.create_table(
         "stages",
         sa.Column("id", sa.Integer, primary_key=True),

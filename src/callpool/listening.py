@@ -1,0 +1,35 @@
+"""How a process comes to listen, and what it says when it cannot."""
+
+from __future__ import annotations
+
+import errno
+import socket
+
+from aiohttp import web
+
+from callpool.errors import CallpoolError
+
+
+async def listen(runner: web.AppRunner, name: str, host: str, port: int) -> str:
+    """Bind, and give the base URL with the real port.
+
+    `name` is that of the process in its variables, such as `WEB`. Raises CallpoolError for an address that
+    this machine does not have, and for a port that it does not give.
+    """
+    try:
+        await web.TCPSite(runner, host, port).start()
+    except OSError as error:
+        if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+            wrong = f"CALLPOOL_{name}_HOST is {host!r}: expected an address of this machine"
+        elif error.errno == errno.EADDRINUSE:
+            wrong = (
+                f"CALLPOOL_{name}_PORT is {port}: another program uses this port on {host}; "
+                "expected a free one (0: any)"
+            )
+        elif error.errno == errno.EACCES:
+            wrong = f"CALLPOOL_{name}_PORT is {port}: this user may not open it; expected one above 1023"
+        else:
+            raise
+        raise CallpoolError(wrong) from error
+    address, bound = runner.addresses[0][:2]
+    return f"http://[{address}]:{bound}" if ":" in address else f"http://{address}:{bound}"

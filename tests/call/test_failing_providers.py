@@ -1,0 +1,61 @@
+"""What a caller hears, and what the record says, when a provider fails."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from callpool import ending, settings
+from callpool.settings import Settings
+from processes import any_ports, clean_environment, started, until
+from telephone import telephone_of
+
+pytestmark = [pytest.mark.call, pytest.mark.timeout(180)]
+
+
+@contextmanager
+def failing_model(folder: Path, port: int, fault: str) -> Iterator[str]:
+    """Local providers whose language model fails; gives its base URL."""
+    log = folder / "providers.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "callpool", "providers", "--port", str(port), "--fault", fault],
+            env=clean_environment(),
+            cwd=folder,
+            stdout=output,
+            stderr=output,
+        )
+    try:
+        until(lambda: "local providers ready" in log.read_text(), "the failing providers are ready", 60)
+        yield f"http://127.0.0.1:{port}/v1"
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+@pytest.fixture
+def failing(tmp_path: Path, livekit_program: Path, free_port: Callable[[], int]) -> Iterator[Settings]:
+    """A `callpool up` over a language model that answers every request with an error."""
+    with failing_model(tmp_path, free_port(), "openai.500:1") as base_url:
+        env = any_ports(CALLPOOL_LIVEKIT_SERVER=str(livekit_program), OPENAI_BASE_URL=base_url)
+        with started(tmp_path, env) as up:
+            up.ready()
+            yield settings.load({"CALLPOOL_DATA_DIR": str(up.data_dir)})
+
+
+async def test_a_failing_language_model_is_apologized_for(failing: Settings) -> None:
+    """The caller hears words rather than silence; when it goes on failing, the call ends and says why."""
+    async with telephone_of(failing) as telephone:
+        call = await telephone.dial()
+        assert "help" in await call.greeting()
+        assert "sorry" in await call.say("Hello, I would like to know where my order is.")
+        while call.caller.connected:
+            spoken = await call.caller.speak(await telephone.samples("Where is my order?"))
+            await call.caller.wait_for_agent(spoken.ended_at)
+        record = await telephone.ended(call.invitation.call_id)
+        assert record.ending == ending.PROVIDER_FAILED

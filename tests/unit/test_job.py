@@ -1,0 +1,110 @@
+"""How a call's record is closed when nobody said goodbye."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from livekit.agents import CloseEvent, CloseReason
+
+from callpool import ending, job
+from callpool.call import Call
+from callpool.ending import Ending
+from callpool.job import LiveCall, Warm
+from callpool.store.calls import Calls
+from callpool.store.writer import Writer
+
+
+@dataclass
+class Context:
+    """As much of the SDK's JobContext as the end of a job needs."""
+
+    connected: bool = True
+    job: Any = field(default_factory=lambda: SimpleNamespace(id="AJ_1"))
+    proc: Any = field(default_factory=lambda: SimpleNamespace(userdata={}))
+    shut_down: bool = False
+    room_deleted: bool = False
+
+    @property
+    def room(self) -> Any:
+        return SimpleNamespace(isconnected=lambda: self.connected)
+
+    @property
+    def call(self) -> Call:
+        live: LiveCall = self.proc.userdata["warm"].live
+        return live.call
+
+    def shutdown(self, reason: str = "") -> None:
+        self.shut_down = True
+
+    async def delete_room(self) -> None:
+        self.room_deleted = True
+
+
+@pytest.fixture
+async def ctx(tmp_path: Path) -> AsyncIterator[Context]:
+    """A job in the middle of its call."""
+    ctx = Context()
+    url = f"sqlite+aiosqlite:///{tmp_path}/callpool.db"
+    async with Calls(url) as calls:
+        await calls.open()
+        call = Call("c_1", room="call-1", agent_name="callpool")
+        await calls.begin(call)
+        warm = SimpleNamespace(live=LiveCall(call, ctx, Writer(), calls))  # type: ignore[arg-type]
+        ctx.proc.userdata["warm"] = warm
+        yield ctx
+
+
+async def closed(ctx: Context, reason: CloseReason) -> Ending:
+    """The ending in the record, after the session closed for `reason` and the job was over."""
+    job._on_close(ctx, ctx.call, CloseEvent(reason=reason))  # type: ignore[arg-type]
+    await job.hang_up(ctx)  # type: ignore[arg-type]
+    assert ctx.shut_down
+    assert ctx.room_deleted
+    warm: Warm = ctx.proc.userdata["warm"]
+    record = await warm.live.calls.get("c_1")  # type: ignore[union-attr]
+    assert record is not None
+    assert record.ending is not None
+    return record.ending
+
+
+async def test_a_job_that_is_stopped_did_not_say_goodbye(ctx: Context) -> None:
+    """The SDK closes its session as if the agent had: the caller was cut off all the same."""
+    assert await closed(ctx, CloseReason.USER_INITIATED) == ending.WORKER_STOPPED
+
+
+async def test_a_room_that_was_closed_under_the_job_is_a_caller_who_left(ctx: Context) -> None:
+    """There is nobody left to talk to."""
+    ctx.connected = False
+    assert await closed(ctx, CloseReason.USER_INITIATED) == ending.CALLER_LEFT
+
+
+async def test_what_was_said_of_the_ending_stands(ctx: Context) -> None:
+    """The agent's goodbye is noted before the session closes."""
+    ctx.call.end(ending.GOODBYE)
+    assert await closed(ctx, CloseReason.USER_INITIATED) == ending.GOODBYE
+
+
+async def test_a_provider_that_failed_for_good_ends_the_call(ctx: Context) -> None:
+    """The session gives up after several errors in a row."""
+    assert await closed(ctx, CloseReason.ERROR) == ending.PROVIDER_FAILED
+
+
+@pytest.mark.parametrize("connected", [True, False])
+async def test_an_error_while_answering_is_a_failed_job(
+    ctx: Context, monkeypatch: pytest.MonkeyPatch, connected: bool
+) -> None:
+    """Also before the room was joined."""
+
+    async def answer(_: Context) -> None:
+        raise OSError("no such model")
+
+    monkeypatch.setattr(job, "answer", answer)
+    ctx.connected = connected
+    with pytest.raises(OSError, match="no such model"):
+        await job.entrypoint(ctx)  # type: ignore[arg-type]
+    assert await closed(ctx, CloseReason.USER_INITIATED) == ending.JOB_FAILED
