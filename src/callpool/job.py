@@ -20,10 +20,11 @@ from livekit.agents import AgentSession, APIError, CloseEvent, CloseReason, JobC
 from livekit.plugins import openai
 
 from callpool import ending
-from callpool.apology import apologize_for_errors
+from callpool.apology import Apology
 from callpool.burial import job_entry
 from callpool.call import Call, Caller, from_dispatch
 from callpool.departure import Departure
+from callpool.ending import Ending
 from callpool.pipeline import (
     ATTEMPT,
     Pipeline,
@@ -115,7 +116,7 @@ async def answer(ctx: JobContext) -> None:
     pipeline.prewarm()
     session = build_session(warm.settings, pipeline, call)
     Transcript(call, live.save_turn).follow(session)
-    apologize_for_errors(session)
+    Apology(session, give_up=lambda: _finish(ctx, call, ending.PROVIDER_FAILED))
     session.on("close", lambda event: _on_close(ctx, call, event))
 
     await session.start(stage.agent(call, warm.business), room=ctx.room, room_options=room_options())
@@ -123,8 +124,7 @@ async def answer(ctx: JobContext) -> None:
         async with asyncio.timeout(NO_CALLER_S):
             participant = await ctx.wait_for_participant()
     except (TimeoutError, RuntimeError):  # the latter: the room was closed meanwhile
-        call.end(ending.NO_CALLER)
-        ctx.shutdown(reason="no caller")
+        _finish(ctx, call, ending.NO_CALLER)
         return
     _meet(live, participant)
     Departure(ctx, call, warm.settings.turns.return_s).watch(participant)
@@ -204,6 +204,11 @@ def _meet(live: LiveCall, participant: rtc.RemoteParticipant) -> None:
     phone = participant.kind == rtc.ParticipantKind.PARTICIPANT_KIND_SIP
     call.caller = caller = Caller("phone" if phone else call.caller.kind, participant.identity)
     live.writer.submit(lambda: calls.set_caller(call.call_id, caller.kind, caller.identity))
+
+
+def _finish(ctx: JobContext, call: Call, how: Ending) -> None:
+    call.end(how)
+    ctx.shutdown(reason=how.reason)
 
 
 def _on_close(ctx: JobContext, call: Call, event: CloseEvent) -> None:
