@@ -42,7 +42,7 @@ class Burial:
         host = socket.gethostname()
         for record in await self._calls.unended():
             job = record.jobs[-1] if record.jobs else None
-            if job is not None and job.host == host and not psutil.pid_exists(job.pid):
+            if job is not None and job.host == host and not still_runs(job):
                 await self._close(record.call_id, job.job_id, ending.WORKER_DIED, now)
 
     async def _close(self, call_id: str, job_id: str, how: Ending, now: datetime) -> None:
@@ -52,6 +52,15 @@ class Burial:
                 extra={"action": "job_died", "job_id": job_id, "call_id": call_id, "how": how.reason},
             )
             await self._calls.end(call_id, how, now)
+
+
+def still_runs(job: Job) -> bool:
+    """Whether the job's process is alive. A younger process has only inherited the number."""
+    try:
+        # A warm process is older than the job that it is given; a second is for the clock's steps.
+        return psutil.Process(job.pid).create_time() <= job.started_at.timestamp() + 1
+    except psutil.Error:
+        return False
 
 
 def job_entry(job_id: str, worker: str, pid: int, started_at: datetime) -> Job:

@@ -46,7 +46,7 @@ def resolve_secret(name: str, value: str, env: Mapping[str, str]) -> Secret:
     match url.scheme:
         case "file":
             try:
-                return Secret(Path(url.path).read_text().strip())
+                return Secret(Path(value.removeprefix("file://")).read_text().strip())
             except (OSError, UnicodeDecodeError) as error:
                 reason = getattr(error, "strerror", None) or "not text"
                 raise SettingError(

@@ -1,0 +1,61 @@
+"""Whose record may be closed by others."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from callpool import ending
+from callpool.burial import Burial, job_entry
+from callpool.call import Call
+from callpool.store.calls import Calls
+from callpool.store.record import Job
+
+NOW = datetime.now(UTC)
+NO_SUCH_PID = 4_194_305
+"""Above Linux' largest."""
+
+
+@pytest.fixture
+async def calls(tmp_path: Path) -> AsyncIterator[Calls]:
+    async with Calls(f"sqlite+aiosqlite:///{tmp_path}/callpool.db") as calls:
+        await calls.open()
+        await calls.begin(Call("c_1", room="call-1", agent_name="callpool"))
+        yield calls
+
+
+async def found_by_the_next_worker(calls: Calls, job: Job) -> ending.Ending | None:
+    await calls.job_started("c_1", job)
+    await Burial(calls).of_lost_workers()
+    record = await calls.get("c_1")
+    assert record is not None
+    return record.ending
+
+
+async def test_a_call_whose_process_is_gone_is_closed(calls: Calls) -> None:
+    """A killed worker takes its jobs along: the next one on this host writes the ending."""
+    job = job_entry("AJ_1", "AW_1", NO_SUCH_PID, NOW)
+    assert await found_by_the_next_worker(calls, job) == ending.WORKER_DIED
+
+
+async def test_a_process_that_only_inherited_the_number_does_not_count(calls: Calls) -> None:
+    """Pids come again, in a restarted container at once: the process must be as old as the job."""
+    job = job_entry("AJ_1", "AW_1", os.getpid(), NOW - timedelta(days=400))
+    assert await found_by_the_next_worker(calls, job) == ending.WORKER_DIED
+
+
+async def test_a_running_call_is_left_alone(calls: Calls) -> None:
+    """A second worker on the same host starts while the first one serves."""
+    assert await found_by_the_next_worker(calls, job_entry("AJ_1", "AW_1", os.getpid(), NOW)) is None
+
+
+async def test_a_call_of_another_host_is_left_alone(calls: Calls) -> None:
+    """Its pids say nothing here."""
+    job = replace(job_entry("AJ_1", "AW_1", NO_SUCH_PID, NOW), host=f"not-{socket.gethostname()}")
+    assert await found_by_the_next_worker(calls, job) is None
