@@ -384,6 +384,7 @@ def test_a_goodbye_hangs_up_where_a_tool_can() -> None:
 def test_a_goodbye_that_was_misheard_hangs_up_too() -> None:
     """ "To buy." is what the local engine hears for a lone goodbye; "to buy a lamp" is no farewell."""
     assert Caller([hang_up]).called("To buy.") == [("hang_up", {})]
+    assert Caller([hang_up]).called("Thank you, the bay.") == [("hang_up", {})]
     assert Caller([hang_up]).called("I came to buy a lamp.") == []
 
 

@@ -50,7 +50,8 @@ SYNONYMS = (
 """Words that stand for one another. A word in several groups belongs to the first."""
 
 FAREWELL = re.compile(
-    r"^\W*(?:good|to|too|could|the) (?:buy|by)\W*$|"  # what the local engine hears for a lone "goodbye"
+    # What the local engine hears for a "goodbye" that stands alone or after thanks.
+    r"(?:^|\bthank(?:s| you)\b.*[\s,])\W*(?:good|to|too|could|the|de|du)[ -]?(?:buy|by|bay|bai)\W*$|"
     r"\b(good ?-?bye|bye|see you|so long|farewell|hang up|end (the|this) call|have a (nice|good|great) "
     r"(day|evening|one|weekend|night)|talk to you later)\b"
 )
