@@ -1,12 +1,18 @@
-"""What a caller hears when the language model fails: words instead of silence, and in the end a farewell."""
+"""What a caller hears when a provider fails: words instead of silence, and in the end a farewell."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
 
-from livekit.agents import AgentSession, ConversationItemAddedEvent, ErrorEvent
+from livekit.agents import (
+    AgentSession,
+    ConversationItemAddedEvent,
+    ErrorEvent,
+    UserTranscriptionTimeoutEvent,
+)
 from livekit.agents.llm import ChatMessage, LLMError
+from livekit.agents.tts import TTSError
 from livekit.agents.voice import SpeechHandle
 
 from callpool.call import Call
@@ -17,22 +23,40 @@ APOLOGY = "I am sorry, something went wrong on our side. Could you say that agai
 FAREWELL = "I am sorry, I cannot help you at the moment. Please call again later. Goodbye."
 TRIES = 2
 """Apologies in a row before the farewell. The SDK counts failures too, but only as long as nobody speaks."""
+LEAST_SPEECH_S = 0.8
+"""What is shorter may be a cough: no words are missed in it, seconds."""
 
 
 class Apology:
-    """Speaks when an answer could not be had, and calls `give_up` once the farewell was spoken."""
+    """Speaks when an answer could not be had, and calls `give_up` once the farewell was spoken.
+
+    Without a voice there is nothing to say: a call whose first words fail is given up at once. Later on the
+    SDK does so, after several failures in a row.
+    """
 
     def __init__(self, session: AgentSession[Call], give_up: Callable[[], None]) -> None:
         self._session = session
         self._give_up = give_up
         self._failures = 0
+        self._has_voice = False
         self._speaking: SpeechHandle | None = None
         session.on("error", self._on_error)
+        session.on("user_transcription_timeout", self._on_unheard)
         session.on("conversation_item_added", self._on_item)
 
     def _on_error(self, event: ErrorEvent) -> None:
-        if not isinstance(event.error, LLMError) or event.error.recoverable:
-            return
+        match event.error:
+            case LLMError(recoverable=False):
+                self._apologize()
+            case TTSError(recoverable=False) if not self._has_voice:
+                self._give_up()
+
+    def _on_unheard(self, event: UserTranscriptionTimeoutEvent) -> None:
+        """The caller spoke and no words came of it. A murmur while the agent speaks wants no answer."""
+        if event.speech_duration >= LEAST_SPEECH_S and self._session.agent_state == "listening":
+            self._apologize()
+
+    def _apologize(self) -> None:
         if self._speaking is not None and not self._speaking.done():
             return  # speculative answers to the same words fail one after the other
         self._failures += 1
@@ -44,5 +68,7 @@ class Apology:
 
     def _on_item(self, event: ConversationItemAddedEvent) -> None:
         match event.item:
-            case ChatMessage(role="assistant") as message if message.text_content not in (APOLOGY, FAREWELL):
-                self._failures = 0
+            case ChatMessage(role="assistant") as message if message.text_content:
+                self._has_voice = True
+                if message.text_content not in (APOLOGY, FAREWELL):
+                    self._failures = 0

@@ -19,6 +19,11 @@ LANGUAGE = re.compile(r"[a-z]{2}(-[A-Za-z]{2})?")
 _CALL_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
+def room_of(call_id: str) -> str:
+    """The room that the web API gives to a call."""
+    return f"call-{call_id}"
+
+
 @dataclass(frozen=True)
 class Caller:
     """Who calls. `identity` is the participant's identity in the room; empty until they joined."""
@@ -42,6 +47,11 @@ class Call:
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     ending: Ending | None = None
 
+    @property
+    def was_invited(self) -> bool:
+        """Whether the web API started the call: then its room is made by the caller's own joining."""
+        return self.room == room_of(self.call_id)
+
     def end(self, ending: Ending) -> None:
         """Say how the call ends. The first to say so is right: what follows a goodbye is not a hang-up."""
         if self.ending is None:
@@ -56,7 +66,7 @@ def from_dispatch(metadata: str, *, job_id: str, room: str, agent_name: str) -> 
     """
     try:
         document = json.loads(metadata)
-    except ValueError:
+    except (ValueError, RecursionError):  # the latter: brackets in brackets, thousands deep
         document = None
     given = document if isinstance(document, dict) else {}
 

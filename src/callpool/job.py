@@ -45,6 +45,8 @@ logger = logging.getLogger(__name__)
 
 NO_CALLER_S = 20.0
 """A dispatched room that stays empty is given up after this long, seconds."""
+LEFT_ALREADY_S = 2.0
+"""The same for a room that its caller made by joining it: who is not in it now has left again, seconds."""
 
 
 @dataclass
@@ -120,11 +122,12 @@ async def answer(ctx: JobContext) -> None:
     session.on("close", lambda event: _on_close(ctx, call, event))
 
     await session.start(stage.agent(call, warm.business), room=ctx.room, room_options=room_options())
+    has_left = call.was_invited and not ctx.room.remote_participants
     try:
-        async with asyncio.timeout(NO_CALLER_S):
+        async with asyncio.timeout(LEFT_ALREADY_S if has_left else NO_CALLER_S):
             participant = await ctx.wait_for_participant()
     except (TimeoutError, RuntimeError):  # the latter: the room was closed meanwhile
-        _finish(ctx, call, ending.NO_CALLER)
+        _finish(ctx, call, ending.CALLER_LEFT if has_left else ending.NO_CALLER)
         return
     _meet(live, participant)
     Departure(ctx, call, warm.settings.turns.return_s).watch(participant)

@@ -26,6 +26,9 @@ its half to every turn and to every interruption."""
 ATTEMPT = APIConnectOptions(max_retry=1, retry_interval=0.2, timeout=5.0)
 """Two tries at a provider, seconds. The SDK's defaults, four tries of 10 s, outlast a caller's patience."""
 
+TRANSCRIPT_S = 6.0
+"""How long the first words of what a caller said may take before speech to text counts as deaf, seconds."""
+
 
 @dataclass(frozen=True)
 class Pipeline:
@@ -106,6 +109,7 @@ def build_session(settings: Settings, pipeline: Pipeline, call: Call) -> AgentSe
         tts=pipeline.tts,
         vad=pipeline.vad,
         turn_handling=turn_handling(settings),
+        transcription_timeout=TRANSCRIPT_S,
         userdata=call,
         # By default the first 3 s of the agent's speech ignore the caller. Browsers and phones cancel
         # their echo themselves, and a caller who knows the greeting wants to talk over it.

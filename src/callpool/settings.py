@@ -8,6 +8,7 @@ is what docs/configuration.md prints.
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
 import re
 import sys
@@ -43,7 +44,16 @@ def is_port(value: int) -> str | None:
 
 
 def at_least(least: float) -> Check:
-    return lambda value: None if value >= least else f"a number of at least {least:g}"
+    return lambda value: None if least <= value < math.inf else f"a number of at least {least:g}"
+
+
+def between(least: int, most: int) -> Check:
+    return lambda value: None if least <= value <= most else f"a number from {least} to {most}"
+
+
+def host(value: str) -> str | None:
+    # Sockets take an empty one for every address of the machine.
+    return None if value else "a host name or an address of this machine"
 
 
 def url(*schemes: str) -> Check:
@@ -161,7 +171,7 @@ class Worker:
     roster: str = setting(
         "CALLPOOL_ROSTER", "The module whose `ROSTER` names the agents.", "callpool_agents.roster"
     )
-    host: str = setting("CALLPOOL_WORKER_HOST", "The address its health page listens on.", "127.0.0.1")
+    host: str = setting("CALLPOOL_WORKER_HOST", "The address its health page listens on.", "127.0.0.1", host)
     port: int = setting("CALLPOOL_WORKER_PORT", "The port of its health page.", 8081, is_port)
     capacity: int = setting("CALLPOOL_CAPACITY", "Calls that it serves at the same time.", 8, at_least(1))
     warm_processes: int = setting(
@@ -210,7 +220,7 @@ class Turns:
         "CALLPOOL_RETURN_S",
         "How long a call waits for a caller whose connection dropped, seconds.",
         20.0,
-        at_least(0),
+        between(0, 3600),
     )
 
 
@@ -235,13 +245,13 @@ class Store:
 class Web:
     """The caller page and the API for call tokens."""
 
-    host: str = setting("CALLPOOL_WEB_HOST", "The address it listens on.", "127.0.0.1")
+    host: str = setting("CALLPOOL_WEB_HOST", "The address it listens on.", "127.0.0.1", host)
     port: int = setting("CALLPOOL_WEB_PORT", "Its port.", 8080, is_port)
     allowed_origins: tuple[str, ...] = setting(
         "CALLPOOL_WEB_ALLOWED_ORIGINS", "Other origins that may start calls, separated by commas.", ()
     )
     token_ttl_s: int = setting(
-        "CALLPOOL_WEB_TOKEN_TTL_S", "How long a call token can be used, seconds.", 120, at_least(10)
+        "CALLPOOL_WEB_TOKEN_TTL_S", "How long a call token can be used, seconds.", 120, between(10, 86_400)
     )
     calls_per_minute: int = setting(
         "CALLPOOL_WEB_CALLS_PER_MINUTE", "Calls that one address may start in a minute.", 30, at_least(1)
@@ -327,7 +337,7 @@ def load(
             raw[f"{group}.{name}"] = (entry.metadata["env"], value)
     for key, flag in (flags or {}).items():
         if flag is not None:
-            raw[key] = (f"--{key.split('.')[1].replace('_', '-')}", flag)
+            raw[key] = (f"--{re.split('[._]', key)[-1]}", flag)
 
     known = {entry.metadata["env"] for _, _, entry in fields()}
     groups: dict[str, dict[str, Any]] = {}
@@ -349,7 +359,7 @@ def _from_file(file: Path | None) -> dict[str, tuple[str, object]]:
         return {}
     try:
         document = tomllib.loads(path.read_text())
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise SettingError(str(path), "unreadable", f"a TOML file ({error})") from error
     valid: dict[str, list[str]] = {}
     for group, name, _ in fields():
@@ -378,7 +388,7 @@ def _parse(name: str, value: object, kind: Any, entry: dataclasses.Field[Any], e
         if kind is bool:
             parsed = value if isinstance(value, bool) else _boolean(str(value))
         elif kind in (int, float):
-            if isinstance(value, bool):
+            if isinstance(value, bool) or (kind is int and isinstance(value, float)):
                 raise ValueError
             parsed = kind(value)
         elif kind is Path:
@@ -388,8 +398,8 @@ def _parse(name: str, value: object, kind: Any, entry: dataclasses.Field[Any], e
             parsed = tuple(str(part).strip() for part in parts if str(part).strip())
         else:
             parsed = str(value).strip()
-    except (TypeError, ValueError):
-        expected = {bool: "true or false", int: "a whole number", float: "a number"}[kind]
+    except (TypeError, ValueError, OverflowError, RuntimeError):  # the last: a home that nobody has
+        expected = {bool: "true or false", int: "a whole number", float: "a number"}.get(kind, "a path")
         raise SettingError(name, value, expected) from None
     check: Check | None = entry.metadata["check"]
     if check is not None and (wrong := check(parsed)) is not None:

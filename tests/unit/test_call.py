@@ -20,12 +20,28 @@ def test_the_web_api_names_the_call() -> None:
 
 @pytest.mark.parametrize(
     "metadata",
-    ["", "not json", "[]", "7", '{"call_id": 7, "language": "", "caller": "x"}', '{"call_id": "../x"}'],
+    [
+        "",
+        "not json",
+        "[]",
+        "7",
+        "[" * 20_000,
+        '{"call_id": 7, "language": "", "caller": "x"}',
+        '{"call_id": "../x"}',
+    ],
 )
 def test_what_cannot_be_used_is_passed_over(metadata: str) -> None:
     """Whoever dispatches by other means gets a call all the same, named after its job."""
     call = dispatched(metadata)
     assert (call.call_id, call.language, call.caller.kind) == ("c_AJ_1", DEFAULT_LANGUAGE, "browser")
+
+
+def test_a_call_of_the_web_api_is_known_by_its_room() -> None:
+    """Its caller makes the room by joining it."""
+    metadata = json.dumps({"call_id": "c_abc"})
+    assert from_dispatch(metadata, job_id="AJ_1", room="call-c_abc", agent_name="callpool").was_invited
+    assert not dispatched(metadata).was_invited
+    assert not dispatched("").was_invited
 
 
 def test_the_first_ending_stands() -> None:

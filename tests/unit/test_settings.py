@@ -94,6 +94,10 @@ def test_a_variable_becomes_a_typed_value(variable: str, value: str, field: str,
         ("CALLPOOL_ENDPOINTING_MIN_S", "soon", "a number"),
         ("CALLPOOL_ENDPOINTING_MIN_S", "-1", "a number of at least 0"),
         ("CALLPOOL_ENDPOINTING_MIN_S", "nan", "a number of at least 0"),
+        ("CALLPOOL_ENDPOINTING_MIN_S", "inf", "a number of at least 0"),
+        ("CALLPOOL_RETURN_S", "1e300", "a number from 0 to 3600"),
+        ("CALLPOOL_WEB_TOKEN_TTL_S", "99999999999999999999", "a number from 10 to 86400"),
+        ("CALLPOOL_DATA_DIR", "~nobody-of-this-name/calls", "a path"),
         ("CALLPOOL_STORE_PLAIN_TEXTS", "maybe", "true or false"),
         ("LIVEKIT_URL", "localhost:7880", "an address that starts with ws://"),
         ("LIVEKIT_URL", "ws://localhost:port", "an address that starts with ws://"),
@@ -128,7 +132,7 @@ def test_a_refused_url_does_not_show_its_password() -> None:
 
 def test_a_flag_is_named_as_it_was_typed() -> None:
     """Not by the variable, which the person did not use."""
-    with pytest.raises(SettingError, match=r"^--providers-port is 70000: expected a port"):
+    with pytest.raises(SettingError, match=r"^--port is 70000: expected a port"):
         load({}, flags={"local.providers_port": 70000})
 
 
@@ -139,6 +143,10 @@ def test_a_flag_is_named_as_it_was_typed() -> None:
         ("[web]\nprot = 1\n", r"callpool\.toml: web\.prot is 'prot': expected one of host, port, "),
         ("[web]\nport = true\n", r"callpool\.toml: web\.port is True: expected a whole number"),
         ("[web]\nport = 'x'\n", r"callpool\.toml: web\.port is 'x': expected a whole number"),
+        ("[web]\nport = 1.5\n", r"callpool\.toml: web\.port is 1\.5: expected a whole number"),
+        ("[web]\nhost = ''\n", r"callpool\.toml: web\.host is not set: expected a host name or an address"),
+        ("[web]\nport = " + "9" * 5000, r"callpool\.toml is 'unreadable': expected a TOML file"),
+        ("a = " + "[" * 10_000, r"callpool\.toml is 'unreadable': expected a TOML file"),
         ("web = 5\n", r"callpool\.toml: \[web\] is 'web': expected"),
         ("[web\n", r"callpool\.toml is 'unreadable': expected a TOML file"),
     ],

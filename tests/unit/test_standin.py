@@ -422,15 +422,17 @@ def test_the_same_conversation_always_gets_the_same_answer() -> None:
     assert [one.say(each) for each in sentences] == [two.say(each) for each in sentences]
 
 
-def test_a_long_conversation_is_answered_at_once() -> None:
-    """Twenty turns with a dozen tools take well under the time of one word."""
+def test_a_long_conversation_costs_little_more_than_a_short_one() -> None:
+    """The work for an answer grows no faster than the talk: 20 times in 20 turns, doubled for noise."""
     tools = [
         book_table, set_thermostat, set_lights, get_weather, schedule_callback, register_guest, add_toppings,
         report_outage, cancel_subscription, change_address, forward_to_colleague, file_complaint,
     ]  # fmt: skip
     caller = Caller(tools, {"get_weather": json.dumps({"temperature": 20})})
+    spent_s = []
     for number in range(20):
         caller.say(f"What is the weather in Rome, and I still have {number} other questions for you?")
-    started_s = time.perf_counter()
-    caller.ask()
-    assert time.perf_counter() - started_s < 0.25
+        started_s = time.process_time()
+        caller.ask()
+        spent_s.append(time.process_time() - started_s)
+    assert max(spent_s[-3:]) < 40 * max(spent_s[:3])

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import json
+import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -17,6 +19,8 @@ from aiohttp.test_utils import TestClient, TestServer
 from callpool.errors import CallpoolError, SettingError
 from callpool.secrets import Secret
 from callpool.settings import LiveKit, Settings, Turns, Web, Worker
+from callpool.telemetry.logs import is_ours
+from callpool.web import calls
 from callpool.web.server import application, serve
 
 SECRET = "a-secret-that-is-long-enough-for-hmac-256"
@@ -181,6 +185,31 @@ async def test_a_long_body_is_refused(web: Web_) -> None:
     answer = await (await web()).post("/api/calls", data=b" " * 4097)
     assert answer.status == 413
     assert "4096" in await error_of(answer)
+
+
+async def test_a_body_that_does_not_come_is_not_waited_for(
+    web: Web_, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a few slow clients hold every connection that the process may have."""
+    monkeypatch.setattr(calls, "BODY_S", 0.05)
+    client = await web()
+    reader, writer = await asyncio.open_connection(client.host, client.port)
+    writer.write(b"POST /api/calls HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 100\r\n\r\n{")
+    assert b" 408 " in await reader.readline()
+    writer.close()
+
+
+async def test_a_malformed_request_is_refused_and_not_logged(
+    web: Web_, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whoever reaches the port could else fill the log with tracebacks."""
+    monkeypatch.setattr(logging.getLogger("aiohttp.server"), "filters", [is_ours])
+    client = await web()
+    reader, writer = await asyncio.open_connection(client.host, client.port)
+    writer.write(b"POST /api/calls HTTP/1.1\r\nX: \x00\r\n\r\n")
+    assert b" 400 " in await reader.readline()
+    writer.close()
+    assert "Error handling request" not in caplog.text
 
 
 @pytest.mark.parametrize(

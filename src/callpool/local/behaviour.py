@@ -37,7 +37,7 @@ class Latency:
         values: dict[str, float] = {}
         for part in text.split(","):
             name, equals, value = part.strip().partition("=")
-            if not equals or name not in known or not value.isdigit():
+            if not equals or name not in known or not value.isdecimal():
                 raise SettingError(
                     "--latency", part.strip(), f"NAME=MILLISECONDS with NAME one of {', '.join(known)}"
                 )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import sys
 
+from aiohttp.http_exceptions import HttpProcessingError
+
 _STANDARD = set(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 QUIET = ("aiohttp.access", "asyncio", "httpx", "httpx2", "httpcore", "openai", "alembic", "livekit.api")
@@ -36,6 +38,11 @@ class FieldsFormatter(logging.Formatter):
         return super().formatMessage(record) + "".join(f" {name}={value}" for name, value in fields.items())
 
 
+def is_ours(record: logging.LogRecord) -> bool:
+    """Whether a server's error is its own. A client's malformed request is not, and gets its 400 anyway."""
+    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
+
+
 def set_up_logs(level: int = logging.INFO) -> None:
     """Send this process's log to stderr. Job processes forward theirs to the worker's."""
     handler = logging.StreamHandler(sys.stderr)
@@ -43,3 +50,4 @@ def set_up_logs(level: int = logging.INFO) -> None:
     logging.basicConfig(level=level, handlers=[handler], force=True)
     for name in QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
+    logging.getLogger("aiohttp.server").addFilter(is_ours)

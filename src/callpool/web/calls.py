@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import re
@@ -19,6 +20,8 @@ from callpool.web.refusal import refusal, shown
 from callpool.web.tokens import CallerKind, Wish
 
 BODY_BYTES = 4096
+BODY_S = 10.0
+"""How long a body may take to arrive, seconds."""
 CALLER_HEADER = "X-Callpool-Caller"
 
 logger = logging.getLogger(__name__)
@@ -78,7 +81,7 @@ async def _wish(request: web.Request) -> Wish:
         expected = " or ".join(get_args(CallerKind))
         raise refusal(web.HTTPBadRequest, f"{CALLER_HEADER} is {shown(kind)}: expected {expected}")
     traceparent = request.headers.get("traceparent", "")
-    fields = _fields(await request.read())
+    fields = _fields(await _body(request))
     return Wish(
         language=fields.get("language"),
         profile=fields.get("profile"),
@@ -86,6 +89,14 @@ async def _wish(request: web.Request) -> Wish:
         traceparent=traceparent if _TRACEPARENT.fullmatch(traceparent) else None,
         kind=cast(CallerKind, kind),
     )
+
+
+async def _body(request: web.Request) -> bytes:
+    try:
+        async with asyncio.timeout(BODY_S):
+            return await request.read()
+    except TimeoutError:
+        raise refusal(web.HTTPRequestTimeout, f"the body did not arrive within {BODY_S:g} s") from None
 
 
 def _fields(body: bytes) -> dict[str, str | None]:

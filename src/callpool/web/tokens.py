@@ -13,6 +13,7 @@ from livekit import api
 from livekit.protocol.agent_dispatch import RoomAgentDispatch
 from livekit.protocol.room import RoomConfiguration
 
+from callpool.call import room_of
 from callpool.errors import SettingError
 from callpool.settings import Settings
 
@@ -61,7 +62,7 @@ def issue(settings: Settings, wish: Wish) -> Ticket:
     """A new call: an id and a room that cannot be guessed, and the token that opens this room alone."""
     unguessable = secrets.token_urlsafe(UNGUESSABLE_BYTES)
     call_id = f"c_{unguessable}"
-    room = f"call-{call_id}"
+    room = room_of(call_id)
     token = (
         api.AccessToken(settings.livekit.api_key, settings.livekit.api_secret.reveal())
         .with_identity(f"caller-{secrets.token_urlsafe(6)}")
