@@ -12,6 +12,7 @@ from livekit.agents import (
     UserTranscriptionTimeoutEvent,
 )
 from livekit.agents.llm import ChatMessage, LLMError
+from livekit.agents.stt import STTError
 from livekit.agents.tts import TTSError
 from livekit.agents.voice import SpeechHandle
 
@@ -23,6 +24,8 @@ APOLOGY = "I am sorry, something went wrong on our side. Could you say that agai
 FAREWELL = "I am sorry, I cannot help you at the moment. Please call again later. Goodbye."
 TRIES = 2
 """Apologies in a row before the farewell. The SDK counts failures too, but only as long as nobody speaks."""
+DEAF = 2
+"""Failures of speech to text in a row before the farewell, each after several attempts: about 7 s."""
 LEAST_SPEECH_S = 0.8
 """What is shorter may be a cough: no words are missed in it, seconds."""
 
@@ -38,6 +41,7 @@ class Apology:
         self._session = session
         self._give_up = give_up
         self._failures = 0
+        self._deaf = 0
         self._has_voice = False
         self._speaking: SpeechHandle | None = None
         session.on("error", self._on_error)
@@ -48,6 +52,10 @@ class Apology:
         match event.error:
             case LLMError(recoverable=False):
                 self._apologize()
+            case STTError(recoverable=False):
+                self._deaf += 1
+                if self._deaf == DEAF:
+                    self._say(FAREWELL)
             case TTSError(recoverable=False) if not self._has_voice:
                 self._give_up()
 
@@ -60,14 +68,19 @@ class Apology:
         if self._speaking is not None and not self._speaking.done():
             return  # speculative answers to the same words fail one after the other
         self._failures += 1
-        last = self._failures > TRIES
+        self._say(FAREWELL if self._failures > TRIES else APOLOGY)
+
+    def _say(self, words: str) -> None:
+        last = words == FAREWELL
         logger.warning("apologized", extra={"action": "apology", "failures": self._failures, "last": last})
-        self._speaking = self._session.say(FAREWELL if last else APOLOGY, allow_interruptions=not last)
+        self._speaking = self._session.say(words, allow_interruptions=not last)
         if last:
             self._speaking.add_done_callback(lambda _: self._give_up())
 
     def _on_item(self, event: ConversationItemAddedEvent) -> None:
         match event.item:
+            case ChatMessage(role="user"):
+                self._deaf = 0
             case ChatMessage(role="assistant") as message if message.text_content:
                 self._has_voice = True
                 if message.text_content not in (APOLOGY, FAREWELL):

@@ -47,6 +47,8 @@ NO_CALLER_S = 20.0
 """A dispatched room that stays empty is given up after this long, seconds."""
 LEFT_ALREADY_S = 2.0
 """The same for a room that its caller made by joining it: who is not in it now has left again, seconds."""
+SECOND_TRY_S = 1.5
+"""Pause before a greeting that failed is tried anew, seconds: a voice that restarts is back by then."""
 
 
 @dataclass
@@ -172,6 +174,7 @@ class Greeting:
         if await self._audible:
             session.say(self._text, audio=self._audio())
         else:
+            await asyncio.sleep(SECOND_TRY_S)
             session.say(self._text)
 
     async def _synthesize(self, pipeline: Pipeline) -> None:

@@ -25,6 +25,8 @@ its half to every turn and to every interruption."""
 
 ATTEMPT = APIConnectOptions(max_retry=1, retry_interval=0.2, timeout=5.0)
 """Two tries at a provider, seconds. The SDK's defaults, four tries of 10 s, outlast a caller's patience."""
+LISTENING = APIConnectOptions(max_retry=4, retry_interval=1.0, timeout=5.0)
+"""Speech to text is connected for the whole call, and a server of it that restarts is back in seconds."""
 
 TRANSCRIPT_S = 6.0
 """How long the first words of what a caller said may take before speech to text counts as deaf, seconds."""
@@ -115,7 +117,7 @@ def build_session(settings: Settings, pipeline: Pipeline, call: Call) -> AgentSe
         # their echo themselves, and a caller who knows the greeting wants to talk over it.
         aec_warmup_duration=None,
         conn_options=SessionConnectOptions(
-            stt_conn_options=ATTEMPT, llm_conn_options=ATTEMPT, tts_conn_options=ATTEMPT
+            stt_conn_options=LISTENING, llm_conn_options=ATTEMPT, tts_conn_options=ATTEMPT
         ),
     )
 

@@ -19,8 +19,8 @@ pytestmark = [pytest.mark.call, pytest.mark.timeout(180)]
 
 
 @contextmanager
-def failing_model(folder: Path, port: int, fault: str) -> Iterator[str]:
-    """Local providers whose language model fails; gives its base URL."""
+def failing_provider(folder: Path, port: int, fault: str) -> Iterator[str]:
+    """Local providers of which one fails; gives their origin."""
     log = folder / "providers.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -32,23 +32,29 @@ def failing_model(folder: Path, port: int, fault: str) -> Iterator[str]:
         )
     try:
         until(lambda: "local providers ready" in log.read_text(), "the failing providers are ready", 60)
-        yield f"http://127.0.0.1:{port}/v1"
+        yield f"http://127.0.0.1:{port}"
     finally:
         process.terminate()
         process.wait(10)
 
 
-@pytest.fixture
-def failing(tmp_path: Path, livekit_program: Path, free_port: Callable[[], int]) -> Iterator[Settings]:
-    """A `callpool up` over a language model that answers every request with an error."""
-    with failing_model(tmp_path, free_port(), "openai.500:1") as base_url:
-        env = any_ports(CALLPOOL_LIVEKIT_SERVER=str(livekit_program), OPENAI_BASE_URL=base_url)
-        with started(tmp_path, env) as up:
+@pytest.fixture(params=["openai.500:1", "deepgram.hang:1"])
+def failing(
+    request: pytest.FixtureRequest, tmp_path: Path, livekit_program: Path, free_port: Callable[[], int]
+) -> Iterator[Settings]:
+    """A `callpool up` over a language model that answers with errors, or ears that hear nothing."""
+    with failing_provider(tmp_path, free_port(), request.param) as origin:
+        base_url = (
+            {"OPENAI_BASE_URL": f"{origin}/v1"}
+            if request.param.startswith("openai")
+            else {"DEEPGRAM_BASE_URL": origin}
+        )
+        with started(tmp_path, any_ports(CALLPOOL_LIVEKIT_SERVER=str(livekit_program), **base_url)) as up:
             up.ready()
             yield settings.load({"CALLPOOL_DATA_DIR": str(up.data_dir)})
 
 
-async def test_a_failing_language_model_is_apologized_for(failing: Settings) -> None:
+async def test_a_failing_provider_is_apologized_for(failing: Settings) -> None:
     """The caller hears words rather than silence; when it goes on failing, the call ends and says why."""
     async with telephone_of(failing) as telephone:
         call = await telephone.dial()
