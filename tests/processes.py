@@ -128,6 +128,11 @@ class Up:
         return self.process.wait(timeout_s)
 
 
+def heed_control_c() -> None:
+    """A shell that runs the tests in the background has them, and what they start, ignore SIGINT."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @contextmanager
 def started(folder: Path, env: dict[str, str], command: Sequence[str] = ()) -> Iterator[Up]:
     """Start `callpool up` with its data directory in `folder`; what is left of it afterwards is killed."""
@@ -143,6 +148,7 @@ def started(folder: Path, env: dict[str, str], command: Sequence[str] = ()) -> I
             stderr=errors,
             text=True,
             start_new_session=True,
+            preexec_fn=heed_control_c,
         )
     up = Up(process, data_dir, log)
     try:

@@ -135,7 +135,9 @@ def calls() -> None:
 
 
 @calls.command("list")
-@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="At most this many.")
+@click.option(
+    "--limit", type=click.IntRange(1, 1_000_000), default=20, show_default=True, help="At most this many."
+)
 @as_json_option
 def calls_list(limit: int, as_json: bool) -> None:
     """List calls, newest first."""

@@ -44,14 +44,13 @@ class Running:
             names = [entry.name for entry in fields(cls) if entry.name != "pids"]
             texts = {name: str(document.get(name) or "") for name in names}
             pids = {str(name): int(pid) for name, pid in (document.get("pids") or {}).items()}
+            alive = not pids or any(psutil.pid_exists(pid) for pid in pids.values())
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, TypeError, AttributeError) as error:
+        except (OSError, ValueError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
             expected = f"the file that `callpool up` wrote (stop it and run `make up` again; {error})"
             raise SettingError(str(path), "unreadable", expected) from error
-        if pids and not any(psutil.pid_exists(pid) for pid in pids.values()):
-            return None
-        return cls(**texts, pids=pids)
+        return cls(**texts, pids=pids) if alive else None
 
     def applied(self, settings: Settings) -> Settings:
         """The settings that its processes have: its LiveKit server and keys, its store, its local providers.

@@ -27,7 +27,7 @@ from callpool.caller.sound import RATE_HZ, Samples
 from callpool.settings import Settings
 from callpool.web import tokens
 from conftest import LiveKitServer
-from processes import clean_environment
+from processes import clean_environment, heed_control_c
 
 pytestmark = [pytest.mark.call, pytest.mark.timeout(90)]
 
@@ -364,6 +364,7 @@ async def test_control_c_leaves_the_room(
             env=clean_environment(CALLPOOL_DATA_DIR=str(tmp_path)),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
+            preexec_fn=heed_control_c,
         )
         try:
             assert process.stdout is not None

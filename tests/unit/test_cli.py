@@ -77,7 +77,7 @@ def test_the_version_is_printed(run: Run) -> None:
         (("calls", "dance"), "No such command 'dance'"),
         (("calls", "show"), "Missing argument 'CALL'"),
         (("calls", "show", "a", "b"), "Got unexpected extra argument (b)"),
-        (("calls", "list", "--limit", "0"), "0 is not in the range x>=1"),
+        (("calls", "list", "--limit", "0"), "0 is not in the range 1<=x<=1000000"),
         (("calls", "list", "--limit", "many"), "'many' is not a valid integer"),
         (("worker", "--prot", "1"), "No such option"),
         (("worker", "--port", "x"), "'x' is not a valid integer"),

@@ -50,7 +50,18 @@ def test_its_server_store_and_providers_are_used(tmp_path: Path) -> None:
     assert used.openai.base_url == settings.OPENAI_URL
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{", '{"pids": {"up": "x"}}', '{"pids": [1]}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "{",
+        "[" * 20_000,
+        '{"pids": {"up": "x"}}',
+        '{"pids": {"up": 99999999999999999999}}',
+        '{"pids": [1]}',
+    ],
+)
 def test_a_file_that_is_something_else_is_named(tmp_path: Path, text: str) -> None:
     """One line with the file's name."""
     (tmp_path / UP_FILE).write_text(text)

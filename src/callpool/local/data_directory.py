@@ -88,10 +88,12 @@ class DataDirectory:
 
     def _own_keys(self) -> Keys:
         key_file, secret_file = self.path / KEY_FILE, self.path / SECRET_FILE
-        if not (key_file.exists() and secret_file.exists()):
-            write_private(key_file, f"API{secrets.token_hex(6)}")
-            write_private(secret_file, secrets.token_urlsafe(36))
-        return Keys(key_file.read_text().strip(), Secret(secret_file.read_text().strip()), secret_file)
+        key, secret = _text(key_file), _text(secret_file)
+        if not key or len(secret) < SHORTEST_SECRET:  # none yet, or what a full disk left of them
+            key, secret = f"API{secrets.token_hex(6)}", secrets.token_urlsafe(36)
+            write_private(key_file, key)
+            write_private(secret_file, secret)
+        return Keys(key, Secret(secret), secret_file)
 
     def publish(self, document: Mapping[str, object]) -> None:
         """Write up.json."""
@@ -104,13 +106,24 @@ class DataDirectory:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Replace a file in one step; only its owner can read it."""
+    """Replace a file in one step; only its owner can read it. Raises CallpoolError."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with contextlib.suppress(FileNotFoundError):
-        temporary.unlink()
-    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(text)
-    temporary.replace(path)
+    try:
+        temporary.unlink(missing_ok=True)
+        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(text)
+        temporary.replace(path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise CallpoolError(f"{path} cannot be written: {error.strerror}") from error
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text().strip()
+    except (FileNotFoundError, UnicodeDecodeError):
+        return ""
 
 
 def _already_running(path: Path, pid: str) -> str:

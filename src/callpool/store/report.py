@@ -48,9 +48,10 @@ async def show_call(settings: Settings, call: str, *, as_json: bool) -> int:
     if missing := _missing(url):
         click.echo(missing, err=True)
         return 1
+    name = call.encode(errors="replace").decode()  # a shell passes on bytes that are no text
     async with Calls(url) as store:
         await store.open()
-        record = await store.get(call)
+        record = await store.get(name)
     if record is None:
         click.echo(f"callpool: no call has the id or the room {call!r} (see callpool calls list)", err=True)
         return 1
@@ -66,7 +67,7 @@ def records_url(settings: Settings) -> str:
     if "store.url" not in settings.given:
         try:
             store = json.loads((settings.local.data_dir / "up.json").read_text())["store"]
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             store = None
         if isinstance(store, str) and store:
             return dataclasses.replace(
