@@ -227,14 +227,24 @@ async def pause(caller: SyntheticCaller, speech: dict[str, Samples], measured: M
     await caller.wait_for_agent(said.ended_at)
 
 
-async def recordings(sentences: list[str]) -> dict[str, Samples]:
-    """Say each sentence once with the local voice: 48 kHz mono."""
+@contextlib.asynccontextmanager
+async def local_voice() -> AsyncIterator[Speaking]:
     voice = Speaking()
     await asyncio.to_thread(voice.load)
     try:
-        return {sentence: (await voice.say(sentence, RATE_HZ)).samples for sentence in sentences}
+        yield voice
     finally:
         voice.close()
+
+
+async def recordings(voice: Speaking) -> dict[str, Samples]:
+    """Say everything that a caller says once: 48 kHz mono.
+
+    The voice never says a sentence twice alike, and whether it sounds finished, or pauses at a comma, moves
+    a turn's end: so each pair of calls gets its own.
+    """
+    sentences = [QUESTION, INTERRUPTION, *PAUSED]
+    return {sentence: (await voice.say(sentence, RATE_HZ)).samples for sentence in sentences}
 
 
 async def main() -> None:
@@ -244,11 +254,11 @@ async def main() -> None:
     parser.add_argument("--gate", action="store_true", help="exit 1 when a ratio is above its limit")
     arguments = parser.parse_args()
 
-    speech = await recordings([QUESTION, INTERRUPTION, *PAUSED])
     measured = {"callpool": Measured(), "stock": Measured()}
     with tempfile.TemporaryDirectory() as folder:
-        async with set_up(Path(folder)) as bench:
+        async with local_voice() as voice, set_up(Path(folder)) as bench:
             for number in range(arguments.calls + 1):
+                speech = await recordings(voice)
                 for name, figures in measured.items():
                     # The first call of each warms caches that no later one finds cold.
                     await measure(bench, name, speech, figures if number else Measured())

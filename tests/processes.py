@@ -162,3 +162,23 @@ def started(folder: Path, env: dict[str, str], command: Sequence[str] = ()) -> I
         process.wait(STOP_S)
         assert process.stdout is not None
         process.stdout.close()
+
+
+@contextmanager
+def local_providers(folder: Path, port: int, *arguments: str) -> Iterator[str]:
+    """`callpool providers` with these arguments; gives its origin."""
+    log = folder / "providers.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "callpool", "providers", "--port", str(port), *arguments],
+            env=clean_environment(),
+            cwd=folder,
+            stdout=output,
+            stderr=output,
+        )
+    try:
+        until(lambda: "local providers ready" in log.read_text(), "the providers are ready", 60)
+        yield f"http://{LOOPBACK}:{port}"
+    finally:
+        process.terminate()
+        process.wait(10)

@@ -21,6 +21,7 @@ from livekit.plugins import openai
 
 from callpool import ending
 from callpool.apology import Apology
+from callpool.barge_in import end_speech_at_first_word
 from callpool.burial import job_entry
 from callpool.call import Call, Caller, from_dispatch
 from callpool.departure import Departure
@@ -121,6 +122,7 @@ async def answer(ctx: JobContext) -> None:
     session = build_session(warm.settings, pipeline, call)
     Transcript(call, live.save_turn).follow(session)
     Apology(session, give_up=lambda: _finish(ctx, call, ending.PROVIDER_FAILED))
+    end_speech_at_first_word(session)
     session.on("close", lambda event: _on_close(ctx, call, event))
 
     await session.start(stage.agent(call, warm.business), room=ctx.room, room_options=room_options())

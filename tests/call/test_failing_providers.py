@@ -2,40 +2,17 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from callpool import ending, settings
 from callpool.settings import Settings
-from processes import any_ports, clean_environment, started, until
+from processes import any_ports, local_providers, started
 from telephone import telephone_of
 
 pytestmark = [pytest.mark.call, pytest.mark.timeout(180)]
-
-
-@contextmanager
-def failing_provider(folder: Path, port: int, fault: str) -> Iterator[str]:
-    """Local providers of which one fails; gives their origin."""
-    log = folder / "providers.log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "callpool", "providers", "--port", str(port), "--fault", fault],
-            env=clean_environment(),
-            cwd=folder,
-            stdout=output,
-            stderr=output,
-        )
-    try:
-        until(lambda: "local providers ready" in log.read_text(), "the failing providers are ready", 60)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait(10)
 
 
 @pytest.fixture(params=["openai.500:1", "deepgram.hang:1"])
@@ -43,7 +20,7 @@ def failing(
     request: pytest.FixtureRequest, tmp_path: Path, livekit_program: Path, free_port: Callable[[], int]
 ) -> Iterator[Settings]:
     """A `callpool up` over a language model that answers with errors, or ears that hear nothing."""
-    with failing_provider(tmp_path, free_port(), request.param) as origin:
+    with local_providers(tmp_path, free_port(), "--fault", request.param) as origin:
         base_url = (
             {"OPENAI_BASE_URL": f"{origin}/v1"}
             if request.param.startswith("openai")
