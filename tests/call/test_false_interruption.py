@@ -22,8 +22,9 @@ hears:
   - text: ""
 says:
   - text: >-
-      Your order left our warehouse on Monday morning and travels with our usual carrier. It should be with you in
-      two or three days. If you are not at home they leave a card, and you can collect it at the post office.
+      Your order left our warehouse on Monday morning and travels with our usual carrier. It should be with
+      you in two or three days. If you are not at home they leave a card, and you can collect it at the post
+      office.
 """
 
 
