@@ -223,6 +223,14 @@ class Turns:
         between(0, 3600),
     )
 
+    def __post_init__(self) -> None:
+        if self.endpointing_min_s > self.endpointing_max_s:
+            raise SettingError(
+                "CALLPOOL_ENDPOINTING_MIN_S",
+                f"{self.endpointing_min_s:g}",
+                f"at most CALLPOOL_ENDPOINTING_MAX_S, which is {self.endpointing_max_s:g}",
+            )
+
 
 @dataclass(frozen=True)
 class Store:

@@ -109,6 +109,7 @@ def test_a_variable_becomes_a_typed_value(variable: str, value: str, field: str,
         ("CALLPOOL_STORE_URL", "sqlite:///:memory:", "sqlite:///PATH or postgresql://"),
         ("CALLPOOL_STORE_URL", "postgresql://db:port/calls", "sqlite:///PATH or postgresql://"),
         ("CALLPOOL_WARM_PROCESSES", "-1", "a number of at least 0"),
+        ("CALLPOOL_ENDPOINTING_MIN_S", "2", "at most CALLPOOL_ENDPOINTING_MAX_S, which is 1.5"),
     ],
 )
 def test_a_value_that_cannot_be_used_is_refused_in_one_line(variable: str, value: str, expected: str) -> None:
