@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import secrets
-import subprocess
 import sys
-import urllib.error
-import urllib.request
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
@@ -16,10 +11,9 @@ import pytest
 
 from callpool import settings
 from callpool.errors import ServerNotFound
-from callpool.local import livekit_server, tether
-from callpool.local.data_directory import write_private
+from callpool.local import livekit_server
 from callpool.local.ports import Ports
-from processes import LOOPBACK, LiveKitServer, any_ports, started, until
+from processes import LOOPBACK, LiveKitServer, any_ports, livekit_server_in, started
 from telephone import Telephone, telephone_of
 
 
@@ -48,42 +42,10 @@ def livekit(
     livekit_program: Path, free_port: Callable[[], int], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[LiveKitServer]:
     """A LiveKit server that is strictly on loopback, with keys of its own, for the whole session."""
-    folder = tmp_path_factory.mktemp("livekit")
-    port, key, secret = free_port(), f"API{secrets.token_hex(6)}", secrets.token_urlsafe(36)
-    write_private(
-        folder / "livekit.yaml",
-        livekit_server.configuration(
-            ip=LOOPBACK, node_ip=LOOPBACK, port=port, udp_port=free_port(), api_key=key, secret=secret
-        ),
-    )
-    tethered = [sys.executable, "-I", "-S", tether.__file__, str(os.getpid()), "-"]
-    command = [str(livekit_program), "--config", str(folder / "livekit.yaml")]
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [*(tethered if sys.platform == "linux" else ()), *command],
-            env=livekit_server.environment(),
-            stdout=log,
-            stderr=log,
-        )
-
-    def answers() -> bool:
-        assert process.poll() is None, f"the LiveKit server did not start:\n{(folder / 'log').read_text()}"
-        try:
-            with urllib.request.urlopen(f"http://{LOOPBACK}:{port}", timeout=1):
-                return True
-        except (urllib.error.URLError, OSError):
-            return False
-
-    try:
-        until(answers, "the LiveKit server answers", 20)
-        yield LiveKitServer(port, key, secret, process.pid)
-    finally:
-        process.terminate()
-        try:
-            process.wait(timeout=3)
-        except subprocess.TimeoutExpired:  # it waits for callers that a failed test left in their rooms
-            process.kill()
-            process.wait(timeout=10)
+    with livekit_server_in(
+        tmp_path_factory.mktemp("livekit"), livekit_program, free_port(), free_port()
+    ) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import signal
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +18,9 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+
+from callpool.local import livekit_server, tether
+from callpool.local.data_directory import write_private
 
 LOOPBACK = "127.0.0.1"
 READY_S = 90.0
@@ -182,3 +188,44 @@ def local_providers(folder: Path, port: int, *arguments: str) -> Iterator[str]:
     finally:
         process.terminate()
         process.wait(10)
+
+
+@contextmanager
+def livekit_server_in(folder: Path, program: Path, port: int, udp_port: int) -> Iterator[LiveKitServer]:
+    """A LiveKit server that is strictly on loopback. Started again in its folder, it has its old keys."""
+    key_file = folder / "keys"
+    if not key_file.exists():
+        write_private(key_file, f"API{secrets.token_hex(6)} {secrets.token_urlsafe(36)}")
+    key, secret = key_file.read_text().split()
+    configuration = livekit_server.configuration(
+        ip=LOOPBACK, node_ip=LOOPBACK, port=port, udp_port=udp_port, api_key=key, secret=secret
+    )
+    write_private(folder / "livekit.yaml", configuration)
+    tethered = [sys.executable, "-I", "-S", tether.__file__, str(os.getpid()), "-"]
+    command = [str(program), "--config", str(folder / "livekit.yaml")]
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [*(tethered if sys.platform == "linux" else ()), *command],
+            env=livekit_server.environment(),
+            stdout=log,
+            stderr=log,
+        )
+
+    def answers() -> bool:
+        assert process.poll() is None, f"the LiveKit server did not start:\n{(folder / 'log').read_text()}"
+        try:
+            with urllib.request.urlopen(f"http://{LOOPBACK}:{port}", timeout=1):
+                return True
+        except (urllib.error.URLError, OSError):
+            return False
+
+    try:
+        until(answers, "the LiveKit server answers", 20)
+        yield LiveKitServer(port, key, secret, process.pid)
+    finally:
+        process.terminate()
+        try:
+            process.wait(timeout=3)
+        except subprocess.TimeoutExpired:  # it waits for callers that a failed test left in their rooms
+            process.kill()
+            process.wait(timeout=10)

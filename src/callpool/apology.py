@@ -83,5 +83,6 @@ class Apology:
                 self._deaf = 0
             case ChatMessage(role="assistant") as message if message.text_content:
                 self._has_voice = True
-                if message.text_content not in (APOLOGY, FAREWELL):
+                # One that was talked over is kept as far as it was spoken.
+                if not any(words.startswith(message.text_content) for words in (APOLOGY, FAREWELL)):
                     self._failures = 0

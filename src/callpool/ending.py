@@ -11,6 +11,7 @@ Reason = Literal[
     "caller_left",  # the caller hung up first
     "connection_lost",  # the caller's connection dropped and did not come back
     "no_caller",  # nobody came, or the room was closed before
+    "server_lost",  # the LiveKit server, or the way to it, was lost
     "provider_failed",  # speech or language model failed beyond what retries mend
     "job_died",  # the job's process ended without a word
     "job_failed",  # the job met an error of its own
@@ -31,6 +32,7 @@ GOODBYE = Ending("completed", "goodbye")
 CALLER_LEFT = Ending("abandoned", "caller_left")
 CONNECTION_LOST = Ending("abandoned", "connection_lost")
 NO_CALLER = Ending("abandoned", "no_caller")
+SERVER_LOST = Ending("failed", "server_lost")
 PROVIDER_FAILED = Ending("failed", "provider_failed")
 JOB_DIED = Ending("failed", "job_died")
 JOB_FAILED = Ending("failed", "job_failed")

@@ -11,7 +11,10 @@ FIRST_WORDS = 4
 """Words after which the beginning of an answer goes to the voice even without punctuation. Fewer words make
 the voice start with a fragment that it cannot intonate; measured in docs/benchmarks.md."""
 
-_CLAUSE_END = re.compile(r"[,;:.!?…–—][\"'”’)]*\s")
+_CLAUSE_END = re.compile(
+    r"(?:[,;:!?…–—]|(?<!\b[A-Z])(?<!\b[A-Z][a-z])(?<!\bMrs)\.)"  # the stop of "Dr.", "J." ends nothing
+    r"[\"'”’)]*\s"
+)
 
 
 class FirstWordsTokenizer(tokenize.SentenceTokenizer):
@@ -22,7 +25,8 @@ class FirstWordsTokenizer(tokenize.SentenceTokenizer):
     """
 
     def __init__(self) -> None:
-        self._sentences = tokenize.blingfire.SentenceTokenizer(min_sentence_len=12)
+        # As they were written: a sentence whose line breaks were made blanks is not found in the text again.
+        self._sentences = tokenize.blingfire.SentenceTokenizer(min_sentence_len=12, retain_format=True)
 
     def tokenize(self, text: str, *, language: str | None = None) -> list[str]:
         return self._sentences.tokenize(text, language=language)

@@ -48,6 +48,18 @@ NO_CALLER_S = 20.0
 """A dispatched room that stays empty is given up after this long, seconds."""
 LEFT_ALREADY_S = 2.0
 """The same for a room that its caller made by joining it: who is not in it now has left again, seconds."""
+RECORD_FIRST_S = 2.0
+"""How long the room is kept for the record to be complete before the caller is let go, seconds."""
+CLOSED_ROOM = frozenset(
+    {
+        rtc.DisconnectReason.UNKNOWN_REASON,
+        rtc.DisconnectReason.CLIENT_INITIATED,
+        rtc.DisconnectReason.PARTICIPANT_REMOVED,
+        rtc.DisconnectReason.ROOM_DELETED,
+        rtc.DisconnectReason.ROOM_CLOSED,
+    }
+)
+"""Why a job leaves a room whose caller is gone. For any other reason it lost the server."""
 SECOND_TRY_S = 1.5
 """Pause before a greeting that failed is tried anew, seconds: a voice that restarts is back by then."""
 
@@ -114,6 +126,7 @@ async def answer(ctx: JobContext) -> None:
     call.stage = stage.name
     ctx.log_context_fields = {"call_id": call.call_id}
     warm.live = live = LiveCall(call, ctx, Writer(), warm.calls)
+    ctx.room.on("disconnected", lambda reason: _on_disconnected(call, reason))
     _record_beginning(live)
 
     pipeline = build_pipeline(warm.settings, warm.llm, warm.vad, call.language)
@@ -152,14 +165,17 @@ async def hang_up(ctx: JobContext) -> None:
     how, final = call.ending.reason, call.ending
     live.writer.submit(lambda: live.calls.job_ended(call.call_id, ctx.job.id, now, how))
     live.writer.submit(lambda: live.calls.end(call.call_id, final, now))
-    await live.writer.aclose()
+    closing = asyncio.create_task(live.writer.aclose(), name="last writes")
+    await asyncio.wait([closing], timeout=RECORD_FIRST_S)
+    emptied = ctx.delete_room()  # nobody is kept in a silent room by a store that is away
+    await closing
     await live.calls.close()
-    logger.info("call ended", extra={"action": "ended", "result": final.result, "reason": final.reason})
     if late := sorted(set(sys.modules) - live.modules):
         logger.warning(
             "modules were imported during the call", extra={"action": "late_import", "modules": late}
         )
-    await ctx.delete_room()
+    logger.info("call ended", extra={"action": "ended", "result": final.result, "reason": final.reason})
+    await emptied
 
 
 class Greeting:
@@ -217,6 +233,11 @@ def _meet(live: LiveCall, participant: rtc.RemoteParticipant) -> None:
 def _finish(ctx: JobContext, call: Call, how: Ending) -> None:
     call.end(how)
     ctx.shutdown(reason=how.reason)
+
+
+def _on_disconnected(call: Call, reason: rtc.DisconnectReason.ValueType) -> None:
+    if reason not in CLOSED_ROOM:
+        call.end(ending.SERVER_LOST)
 
 
 def _on_close(ctx: JobContext, call: Call, event: CloseEvent) -> None:

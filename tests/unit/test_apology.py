@@ -34,6 +34,7 @@ class Session(rtc.EventEmitter[str]):
         self.agent_state = "listening"
         self.said: list[str] = []
         self.given_up = False
+        self.talked_over = False
         Apology(self, self.give_up)  # type: ignore[arg-type]
 
     def give_up(self) -> None:
@@ -41,7 +42,7 @@ class Session(rtc.EventEmitter[str]):
 
     def say(self, words: str, allow_interruptions: bool) -> Speech:
         self.said.append(words)
-        self.add("assistant", words)
+        self.add("assistant", words[:12] if self.talked_over else words)
         return Speech()
 
     def add(self, role: Any, words: str) -> None:
@@ -82,6 +83,14 @@ def test_an_answer_in_between_makes_up_for_failures(session: Session) -> None:
         session.fail(LLMError)
         session.add("assistant", "It is on its way.")
     assert set(session.said) == {APOLOGY}
+
+
+def test_an_apology_that_was_talked_over_counts(session: Session) -> None:
+    """What was spoken of it is an apology, not an answer."""
+    session.talked_over = True
+    for _ in range(3):
+        session.fail(LLMError)
+    assert session.given_up
 
 
 def test_what_is_tried_again_is_not_apologized_for(session: Session) -> None:

@@ -1,5 +1,7 @@
 """What the voice is given, and when."""
 
+import re
+
 import pytest
 
 from callpool.first_words import FIRST_WORDS, FirstWordsTokenizer
@@ -63,3 +65,17 @@ async def test_no_word_is_lost(text: str) -> None:
     """Whatever the cuts, the voice says the whole answer."""
     pieces = await spoken(*text)
     assert " ".join(pieces).split() == text.split()
+
+
+async def test_a_title_is_not_sent_off_alone() -> None:
+    """The stop of an abbreviation ends no clause."""
+    assert (await spoken("Dr. Miller will call you back. Is that all right?"))[0] == "Dr. Miller will call"
+
+
+async def test_line_breaks_do_not_hold_the_voice_back() -> None:
+    """Each sentence leaves when the next one has begun, also where a model writes paragraphs."""
+    stream = FirstWordsTokenizer().stream()
+    stream.push_text("Yes, sure.\n\nThat is all right.\nYour order left on Monday. It will")
+    pieces = [(await anext(stream)).token for _ in range(3)]
+    assert re.sub(r"\s+", " ", " ".join(pieces)) == "Yes, sure. That is all right. Your order left on Monday."
+    await stream.aclose()

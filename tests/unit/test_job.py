@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from livekit import rtc
 from livekit.agents import CloseEvent, CloseReason
 
 from callpool import ending, job
@@ -41,8 +43,11 @@ class Context:
     def shutdown(self, reason: str = "") -> None:
         self.shut_down = True
 
-    async def delete_room(self) -> None:
+    def delete_room(self) -> asyncio.Future[None]:
         self.room_deleted = True
+        done = asyncio.get_running_loop().create_future()
+        done.set_result(None)
+        return done
 
 
 @pytest.fixture
@@ -108,3 +113,31 @@ async def test_an_error_while_answering_is_a_failed_job(
     with pytest.raises(OSError, match="no such model"):
         await job.entrypoint(ctx)  # type: ignore[arg-type]
     assert await closed(ctx, CloseReason.USER_INITIATED) == ending.JOB_FAILED
+
+
+async def test_a_lost_server_is_not_a_caller_who_left(ctx: Context) -> None:
+    """The connection broke on the job's side of the room: the record says whose fault that was."""
+    ctx.connected = False
+    job._on_disconnected(ctx.call, rtc.DisconnectReason.SIGNAL_CLOSE)
+    assert await closed(ctx, CloseReason.USER_INITIATED) == ending.SERVER_LOST
+
+
+async def test_a_store_that_is_away_keeps_nobody_in_the_room(
+    ctx: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The room is emptied while the last writes still wait, and they are still waited for."""
+    monkeypatch.setattr(job, "RECORD_FIRST_S", 0.01)
+    warm: Warm = ctx.proc.userdata["warm"]
+    assert warm.live is not None
+    away = asyncio.Event()
+    warm.live.writer.submit(away.wait)
+    ending_job = asyncio.create_task(job.hang_up(ctx))  # type: ignore[arg-type]
+    async with asyncio.timeout(5):
+        while not ctx.room_deleted:
+            await asyncio.sleep(0.001)
+    assert not ending_job.done()
+    away.set()
+    await ending_job
+    record = await warm.live.calls.get("c_1")
+    assert record is not None
+    assert record.ending == ending.WORKER_STOPPED
