@@ -39,8 +39,11 @@ class SetUpFailed(Exception):
 
 
 def main(names: Sequence[str]) -> int:
-    # An exception, so that the step that runs is ended too.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        # `nohup` has SIGHUP ignored, and it is to stay so: the terminal may close.
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+            # An exception, so that the step that runs is ended too.
+            signal.signal(number, lambda number, _: sys.exit(128 + number))
     try:
         with lock():
             for name in names:

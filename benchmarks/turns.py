@@ -14,14 +14,14 @@ import contextlib
 import json
 import os
 import secrets
-import socket
+import signal
 import statistics
-import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import numpy as np
@@ -31,7 +31,10 @@ from callpool import settings
 from callpool.caller import SyntheticCaller
 from callpool.caller.sound import Samples
 from callpool.local import livekit_server
+from callpool.local.child import Child, Program
 from callpool.local.data_directory import write_private
+from callpool.local.livekit_server import LOOPBACK
+from callpool.local.ports import Ports
 from callpool.local.speaking import Speaking
 
 HERE = Path(__file__).parent
@@ -46,7 +49,12 @@ starter's agent cannot be interrupted at all."""
 BARGE_INS = 2
 PATIENCE_S = 10.0
 RATE_HZ = 48_000
-LOOPBACK = "127.0.0.1"
+READY_S = 60.0
+STOP_S = 15.0
+"""How long a program may take to start, and to end, seconds."""
+RATIOS = ("gap", "barge_in", "first_audio")
+LIMITS = {"gap": 0.93, "barge_in": 0.75}
+"""What `--gate` wants of the ratios, at most."""
 
 
 @dataclass
@@ -99,49 +107,53 @@ class Bench:
         )
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+@contextlib.asynccontextmanager
+async def running(name: str, argv: Sequence[str], env: Mapping[str, str], ready: str) -> AsyncIterator[None]:
+    """Run a program for as long as the block takes, which is entered once it is ready.
+
+    `ready`: an address that answers 200 then, or a line's part. Raises SystemExit when that does not come.
+    """
+    loop, said = asyncio.get_running_loop(), asyncio.Event()
+
+    def heard(line: str) -> None:
+        if ready in line:
+            loop.call_soon_threadsafe(said.set)
+
+    child = Child.start(Program(name, tuple(argv), env, stop_s=STOP_S), heard)
+    waiting: asyncio.Future[object] = asyncio.ensure_future(
+        answer(ready) if ready.startswith("http") else said.wait()
+    )
+    either: set[asyncio.Future[Any]] = {waiting, child.exited}
+    try:
+        await asyncio.wait(either, timeout=READY_S, return_when=asyncio.FIRST_COMPLETED)
+        if child.exited.done():
+            raise SystemExit(f"{name} {child.exited.result()}: {child.exited.result().last}")
+        if not waiting.done():
+            raise SystemExit(f"{name} is not ready after {READY_S:g} s")
+        waiting.result()
+        yield
+    finally:
+        waiting.cancel()
+        await child.stop()
 
 
-@contextlib.contextmanager
-def child(command: list[str], log: Path, env: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
-    with log.open("wb") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=output, env={**os.environ, **env})
-        try:
-            yield process
-        finally:
-            process.terminate()
-            try:
-                process.wait(15)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-
-
-async def until(what: str, ready: Callable[[], bool] | str, timeout_s: float = 60.0) -> None:
-    """Wait for an address to answer 200, or for a condition."""
+async def answer(url: str) -> None:
+    """Wait until an address answers 200."""
     async with aiohttp.ClientSession() as http:
-        deadline = asyncio.get_running_loop().time() + timeout_s
         while True:
-            with contextlib.suppress(aiohttp.ClientError):
-                if callable(ready):
-                    if ready():
+            with contextlib.suppress(aiohttp.ClientError, TimeoutError):
+                async with http.get(url) as response:
+                    if response.status == 200:
                         return
-                else:
-                    async with http.get(ready) as response:
-                        if response.status == 200:
-                            return
-            if asyncio.get_running_loop().time() > deadline:
-                raise SystemExit(f"{what} is not ready after {timeout_s:.0f} s")
             await asyncio.sleep(0.1)
 
 
 @contextlib.asynccontextmanager
 async def set_up(folder: Path) -> AsyncIterator[Bench]:
     """Start everything, and stop it at the end."""
-    http_port, udp_port, providers_port, worker_port = (free_port() for _ in range(4))
+    ports = Ports(settings.load({"CALLPOOL_WEB_PORT": "0"}), LOOPBACK, lambda _: None)
+    http_port, providers_port, worker_port = (ports.choose("web.port") for _ in range(3))
+    udp_port = ports.choose("web.port", "udp")
     key, secret = "bench", secrets.token_urlsafe(32)
     program = await livekit_server.find(settings.load(), lambda text: print(text, file=sys.stderr))
     config = folder / "livekit.yaml"
@@ -151,8 +163,8 @@ async def set_up(folder: Path) -> AsyncIterator[Bench]:
             ip=LOOPBACK, node_ip=LOOPBACK, port=http_port, udp_port=udp_port, api_key=key, secret=secret
         ),
     )
-    url, origin = f"ws://127.0.0.1:{http_port}", f"http://127.0.0.1:{providers_port}"
-    env = {
+    url, origin = f"ws://{LOOPBACK}:{http_port}", f"http://{LOOPBACK}:{providers_port}"
+    env = os.environ | {
         "LIVEKIT_URL": url,
         "LIVEKIT_API_KEY": key,
         "LIVEKIT_API_SECRET": secret,
@@ -167,16 +179,20 @@ async def set_up(folder: Path) -> AsyncIterator[Bench]:
     callpool = [sys.executable, "-m", "callpool"]
     fixed = ["--latency", LATENCY, "--script", str(HERE / "turns.yaml"), "--port", str(providers_port)]
     stock = [sys.executable, str(HERE / "stock_starter.py"), "start"]
-    stock_log = folder / "stock.log"
-    with contextlib.ExitStack() as running:
-        running.enter_context(child([str(program), "--config", str(config)], folder / "livekit.log", env))
-        running.enter_context(child([*callpool, "providers", *fixed], folder / "providers.log", env))
-        await until("LiveKit", f"http://127.0.0.1:{http_port}")
-        await until("providers", f"{origin}/healthz")
-        running.enter_context(child([*callpool, "worker"], folder / "worker.log", env))
-        running.enter_context(child(stock, stock_log, env))
-        await until("callpool's worker", f"http://127.0.0.1:{worker_port}/readyz")
-        await until("the starter", lambda: "registered worker" in stock_log.read_text())
+    parts = (
+        (
+            "LiveKit",
+            [str(program), "--config", str(config)],
+            livekit_server.environment(),
+            f"http://{LOOPBACK}:{http_port}",
+        ),
+        ("providers", [*callpool, "providers", *fixed], env, f"{origin}/healthz"),
+        ("callpool's worker", [*callpool, "worker"], env, f"http://{LOOPBACK}:{worker_port}/readyz"),
+        ("the starter", stock, env, "registered worker"),
+    )
+    async with contextlib.AsyncExitStack() as started:
+        for part in parts:
+            await started.enter_async_context(running(*part))
         yield Bench(url, key, secret)
 
 
@@ -255,34 +271,51 @@ async def main() -> None:
     arguments = parser.parse_args()
 
     measured = {"callpool": Measured(), "stock": Measured()}
+    stop_on_signals()
     with tempfile.TemporaryDirectory() as folder:
-        async with local_voice() as voice, set_up(Path(folder)) as bench:
+        async with set_up(Path(folder)) as bench, local_voice() as voice:
             for number in range(arguments.calls + 1):
                 speech = await recordings(voice)
                 for name, figures in measured.items():
                     # The first call of each warms caches that no later one finds cold.
                     await measure(bench, name, speech, figures if number else Measured())
     report(measured, as_json=arguments.json)
-    if arguments.gate and not within_limits(measured):
-        sys.exit(1)
+    if arguments.gate and (missed := above_limits(measured)):
+        sys.exit("\n".join(f"gate: {reason}" for reason in missed))
 
 
-def ratios(measured: dict[str, Measured]) -> dict[str, float]:
-    ours, stock = measured["callpool"], measured["stock"]
-    return {
-        name: round(statistics.median(getattr(ours, name)) / statistics.median(getattr(stock, name)), 3)
-        for name in ("gap", "barge_in", "first_audio")
-    }
+def stop_on_signals() -> None:
+    """Have SIGTERM and a closed terminal end this task as Ctrl-C does, so that what it started ends too."""
+    task = asyncio.current_task()
+    assert task is not None
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) != signal.SIG_IGN:
+            asyncio.get_running_loop().add_signal_handler(number, task.cancel)
 
 
-def within_limits(measured: dict[str, Measured]) -> bool:
-    found = ratios(measured)
-    return (
-        found["gap"] <= 0.93
-        and found["barge_in"] <= 0.75
-        and measured["callpool"].paused_turns_cut == 0
-        and measured["callpool"].unanswered == 0
-    )
+def ratios(measured: dict[str, Measured]) -> dict[str, float | None]:
+    """callpool's middle figure to the starter's; None where one of them has none."""
+    found: dict[str, float | None] = {}
+    for name in RATIOS:
+        ours, stock = getattr(measured["callpool"], name), getattr(measured["stock"], name)
+        both = ours and stock
+        found[name] = round(statistics.median(ours) / statistics.median(stock), 3) if both else None
+    return found
+
+
+def above_limits(measured: dict[str, Measured]) -> list[str]:
+    """Why the gate stays shut; empty when it opens."""
+    found, ours = ratios(measured), measured["callpool"]
+    reasons = [
+        f"{name} ratio: nothing was measured" if ratio is None else f"{name} ratio {ratio} is above {limit}"
+        for name, limit in LIMITS.items()
+        if (ratio := found[name]) is None or ratio > limit
+    ]
+    if ours.paused_turns_cut:
+        reasons.append(f"callpool cut {ours.paused_turns_cut} paused turns")
+    if ours.unanswered:
+        reasons.append(f"callpool left {ours.unanswered} callers or questions unanswered")
+    return reasons
 
 
 def report(measured: dict[str, Measured], *, as_json: bool) -> None:
@@ -294,8 +327,11 @@ def report(measured: dict[str, Measured], *, as_json: bool) -> None:
     for key in summaries["stock"]:
         print(f"{key:24}{summaries['stock'][key]!s:>10}{summaries['callpool'][key]!s:>10}")
     for name, ratio in ratios(measured).items():
-        print(f"{name + ' ratio':24}{ratio:>20}")
+        print(f"{name + ' ratio':24}{ratio!s:>20}")
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    try:
+        asyncio.run(main())
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        sys.exit(130)

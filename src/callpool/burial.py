@@ -39,11 +39,9 @@ class Burial:
         A worker that was killed leaves them; the next worker here finds them when it starts.
         """
         now = datetime.now(UTC)
-        host = socket.gethostname()
-        for record in await self._calls.unended():
-            job = record.jobs[-1] if record.jobs else None
-            if job is not None and job.host == host and not still_runs(job):
-                await self._close(record.call_id, job.job_id, ending.WORKER_DIED, now)
+        for call_id, job in await self._calls.last_jobs(socket.gethostname()):
+            if not still_runs(job):
+                await self._close(call_id, job.job_id, ending.WORKER_DIED, now)
 
     async def _close(self, call_id: str, job_id: str, how: Ending, now: datetime) -> None:
         if await self._calls.job_ended(call_id, job_id, now, how.reason):
@@ -55,10 +53,15 @@ class Burial:
 
 
 def still_runs(job: Job) -> bool:
-    """Whether the job's process is alive. A younger process has only inherited the number."""
+    """Whether the job's process is alive. A younger process has only inherited the number.
+
+    A zombie is not: in a container without an init process, nobody waits for the jobs of a killed worker.
+    """
     try:
+        process = psutil.Process(job.pid)
         # A warm process is older than the job that it is given; a second is for the clock's steps.
-        return psutil.Process(job.pid).create_time() <= job.started_at.timestamp() + 1
+        old_enough = process.create_time() <= job.started_at.timestamp() + 1
+        return old_enough and process.status() != psutil.STATUS_ZOMBIE
     except psutil.Error:
         return False
 

@@ -19,6 +19,7 @@ as_json_option = click.option("--json", "as_json", is_flag=True, help="Print one
 port_option = click.option("--port", type=int, help="The port; 0: any free one.")
 folder = click.Path(exists=True, file_okay=False, path_type=Path)
 existing = click.Path(exists=True, dir_okay=False, path_type=Path)
+writable = click.Path(dir_okay=False, writable=True, path_type=Path)
 
 
 def _load(**flags: object) -> Settings:
@@ -104,7 +105,7 @@ def providers(
 @click.option("--wav", multiple=True, type=existing, help="Speak a recording (after the sentences).")
 @click.option("--url", help="The web API (default: that of the running `callpool up`).")
 @click.option("--language", help="The language the caller asks for.")
-@click.option("--save", type=click.Path(path_type=Path), help="Write what was heard to this WAV file.")
+@click.option("--save", type=writable, help="Write what was heard to this WAV file.")
 @as_json_option
 def call(
     say: tuple[str, ...],

@@ -11,9 +11,10 @@ import typing
 from pathlib import Path
 
 from callpool import settings as all_settings
+from callpool.checks import hide_passwords
 from callpool.columns import columns
 from callpool.secrets import Secret
-from callpool.settings import Settings, fields, hide_passwords
+from callpool.settings import Settings, fields
 
 HIDDEN = "***"
 
@@ -35,9 +36,10 @@ port = 9080
 ```
 
 The same in the environment is `CALLPOOL_WARM_PROCESSES=4 CALLPOOL_WEB_PORT=9080`. A variable that is empty
-counts as not set. Truth is `true` or `false`; a list is an array in the file, and separated by commas in the
-environment. A value that cannot be used stops a command with exit code 2 and one line that names the setting,
-its value and what would be valid. `callpool config show` prints what is in force and where it comes from.
+counts as not set, and so does an empty text in the file, unless the setting must not be empty. Truth is
+`true` or `false`; a list is an array in the file, and separated by commas in the environment. A value that
+cannot be used stops a command with exit code 2 and one line that names the setting, its value and what would
+be valid. `callpool config show` prints what is in force and where it comes from.
 
 The value of a secret may be the secret itself, or where it is found: `file:///run/secrets/name` (a file that
 holds nothing else) or `env://NAME`.

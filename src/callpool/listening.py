@@ -13,8 +13,8 @@ from callpool.errors import CallpoolError
 async def listen(runner: web.AppRunner, name: str, host: str, port: int) -> str:
     """Bind, and give the base URL with the real port.
 
-    `name` is that of the process in its variables, such as `WEB`. Raises CallpoolError for an address that
-    this machine does not have, and for a port that it does not give.
+    `name` is that of the process in its variables, such as `WEB`. Raises CallpoolError, which names the
+    variable, when this machine does not let it.
     """
     try:
         await web.TCPSite(runner, host, port).start()
@@ -29,7 +29,10 @@ async def listen(runner: web.AppRunner, name: str, host: str, port: int) -> str:
         elif error.errno == errno.EACCES:
             wrong = f"CALLPOOL_{name}_PORT is {port}: this user may not open it; expected one above 1023"
         else:
-            raise
+            wrong = (
+                f"CALLPOOL_{name}_HOST is {host!r} and CALLPOOL_{name}_PORT {port}: "
+                f"this machine cannot listen there ({error.strerror or error})"
+            )
         raise CallpoolError(wrong) from error
     address, bound = runner.addresses[0][:2]
     return f"http://[{address}]:{bound}" if ":" in address else f"http://{address}:{bound}"

@@ -14,7 +14,7 @@ from livekit.plugins import cartesia, deepgram, openai
 
 from callpool.call import Call
 from callpool.first_words import FirstWordsTokenizer
-from callpool.settings import LOCAL_KEY, Settings
+from callpool.settings import Settings
 
 VAD_MIN_SILENCE_S = 0.25
 """The end-of-turn model wants at least this much silence before it is asked."""
@@ -42,8 +42,10 @@ class Pipeline:
     vad: vad.VAD
 
     def prewarm(self) -> None:
-        """Open the connections that the first turn would otherwise wait for. Needs a running loop."""
-        self.stt.prewarm()
+        """Open the connections that the first turn would otherwise wait for. Needs a running loop.
+
+        Speech to text connects by itself when the session starts.
+        """
         self.llm.prewarm()
         self.tts.prewarm()
 
@@ -56,7 +58,7 @@ def build_vad() -> vad.VAD:
 def build_llm(settings: Settings) -> openai.LLM:
     """The language model's client. It loads certificates (0.1 s), so processes make it while they warm up."""
     return openai.LLM(
-        api_key=settings.openai.api_key.reveal() or LOCAL_KEY,
+        api_key=settings.openai.key,
         base_url=settings.openai.base_url,
         model=settings.openai.model,
     )
@@ -66,14 +68,14 @@ def build_pipeline(settings: Settings, model: openai.LLM, voice_activity: vad.VA
     """The real plugins on the configured base URLs. They never learn whether a provider is local."""
     return Pipeline(
         stt=deepgram.STT(
-            api_key=settings.deepgram.api_key.reveal() or LOCAL_KEY,
+            api_key=settings.deepgram.key,
             base_url=f"{settings.deepgram.base_url.rstrip('/')}/v1/listen",
             model=settings.deepgram.model,
             language=language,
         ),
         llm=model,
         tts=cartesia.TTS(
-            api_key=settings.cartesia.api_key.reveal() or LOCAL_KEY,
+            api_key=settings.cartesia.key,
             base_url=settings.cartesia.base_url.rstrip("/"),
             model=settings.cartesia.model,
             voice=settings.cartesia.voice,

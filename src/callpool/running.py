@@ -12,7 +12,7 @@ import psutil
 
 from callpool.errors import SettingError
 from callpool.secrets import Secret
-from callpool.settings import LOCAL_KEY, Settings
+from callpool.settings import PROVIDERS, Provider, Settings
 
 UP_FILE = "up.json"
 
@@ -75,14 +75,20 @@ class Running:
             raise SettingError("api_secret_file", self.api_secret_file, expected) from error
 
 
-def with_local_providers(settings: Settings, base_url: str) -> Settings:
+def with_local_providers(settings: Settings, origin: str) -> Settings:
     """Point every provider that has neither a key nor a base URL of its own at the local providers."""
-    origin, key = base_url.rstrip("/"), Secret(LOCAL_KEY)
-    made = settings
-    if settings.is_local("deepgram"):
-        made = replace(made, deepgram=replace(made.deepgram, base_url=origin, api_key=key))
-    if settings.is_local("openai"):
-        made = replace(made, openai=replace(made.openai, base_url=f"{origin}/v1", api_key=key))
-    if settings.is_local("cartesia"):
-        made = replace(made, cartesia=replace(made.cartesia, base_url=origin, api_key=key))
-    return made
+    changed = {
+        provider: replace(getattr(settings, provider), base_url=base_url)
+        for provider, base_url in local_base_urls(settings, origin).items()
+    }
+    return replace(settings, **changed)
+
+
+def local_base_urls(settings: Settings, origin: str) -> dict[Provider, str]:
+    """Where the local providers at `origin` serve each provider that they stand in for."""
+    origin = origin.rstrip("/")
+    return {
+        provider: f"{origin}/v1" if provider == "openai" else origin
+        for provider in PROVIDERS
+        if settings.is_local(provider)
+    }

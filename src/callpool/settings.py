@@ -8,19 +8,33 @@ is what docs/configuration.md prints.
 from __future__ import annotations
 
 import dataclasses
-import math
 import os
 import re
 import sys
 import tomllib
 import types
 import typing
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
-from urllib.parse import urlsplit
 
+from callpool.checks import (
+    Check,
+    agent_name,
+    at_least,
+    between,
+    hide_passwords,
+    host,
+    is_port,
+    memory_limit,
+    module,
+    openai_base,
+    origin,
+    store_url,
+    url,
+    with_whole_path,
+)
 from callpool.errors import SettingError
 from callpool.secrets import Secret, resolve_secret
 
@@ -35,76 +49,21 @@ CARTESIA_URL = "https://api.cartesia.ai"
 Provider = Literal["deepgram", "openai", "cartesia"]
 PROVIDERS: tuple[Provider, ...] = get_args(Provider)
 
-Check = Callable[[Any], str | None]
-"""Gives None for a value that can be used, else what would be valid."""
-
-
-def is_port(value: int) -> str | None:
-    return None if 0 <= value <= 65535 else "a port from 0 to 65535 (0 means any free one)"
-
-
-def at_least(least: float) -> Check:
-    return lambda value: None if least <= value < math.inf else f"a number of at least {least:g}"
-
-
-def between(least: int, most: int) -> Check:
-    return lambda value: None if least <= value <= most else f"a number from {least} to {most}"
-
-
-def host(value: str) -> str | None:
-    # Sockets take an empty one for every address of the machine.
-    return None if value else "a host name or an address of this machine"
-
-
-def url(*schemes: str) -> Check:
-    def check(value: str) -> str | None:
-        try:
-            parts = urlsplit(value)
-            good = parts.scheme in schemes and bool(parts.hostname) and (parts.port or 1) > 0
-        except ValueError:
-            good = False
-        return None if good else f"an address that starts with {' or '.join(s + '://' for s in schemes)}"
-
-    return check
-
-
-def origin(value: str) -> str | None:
-    wrong = url("http", "https")(value)
-    if wrong is None and urlsplit(value).path.strip("/"):
-        wrong = "an origin without a path, such as http://127.0.0.1:9000"
-    return wrong
-
-
-def openai_base(value: str) -> str | None:
-    wrong = url("http", "https")(value)
-    if wrong is None and not urlsplit(value).path.rstrip("/").endswith("/v1"):
-        wrong = "an address that ends in /v1"
-    return wrong
-
-
-def agent_name(value: str) -> str | None:
-    good = re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", value)
-    return None if good else "1 to 64 letters, digits, dots, dashes or underscores"
-
-
-def store_url(value: str) -> str | None:
-    good: object = re.match(r"sqlite(\+aiosqlite)?:///(?!$|\?|:memory:)|postgresql(\+asyncpg)?://.", value)
-    try:
-        good = good and (urlsplit(value).port or 1) > 0
-    except ValueError:
-        good = False
-    return None if good else "sqlite:///PATH or postgresql://USER@HOST/DATABASE"
-
-
-def hide_passwords(text: str) -> str:
-    """Give `text` with the passwords in its URLs replaced by `***`."""
-    text = re.sub(r"(?<=://)([^/@:\s]*):\S*@", r"\1:***@", text)
-    return re.sub(r"(?i)([?&]password=)[^&\s]*", r"\1***", text)
-
 
 def setting(env: str, doc: str, default: Any = dataclasses.MISSING, check: Check | None = None) -> Any:
     """A dataclass field that carries its variable's name, its prose and its check."""
     return field(default=default, metadata={"env": env, "doc": doc, "check": check})
+
+
+class Keyed:
+    """A provider that is called with a key."""
+
+    api_key: Secret
+
+    @property
+    def key(self) -> str:
+        """What it is sent as its key."""
+        return self.api_key.reveal() or LOCAL_KEY
 
 
 @dataclass(frozen=True)
@@ -132,9 +91,17 @@ class LiveKit:
         "",
     )
 
+    def check_key_pair(self) -> None:
+        """Raises SettingError, with the variable's name, for a half that is not set."""
+        expected = "the {} of the LiveKit key pair (`callpool up` makes a pair by itself)"
+        if not self.api_key:
+            raise SettingError("LIVEKIT_API_KEY", "", expected.format("name"))
+        if not self.api_secret:
+            raise SettingError("LIVEKIT_API_SECRET", "", expected.format("secret"))
+
 
 @dataclass(frozen=True)
-class Deepgram:
+class Deepgram(Keyed):
     """Speech to text."""
 
     api_key: Secret = setting("DEEPGRAM_API_KEY", "Its key.", Secret(""))
@@ -143,7 +110,7 @@ class Deepgram:
 
 
 @dataclass(frozen=True)
-class OpenAI:
+class OpenAI(Keyed):
     """The language model, and every service that speaks OpenAI's protocol."""
 
     api_key: Secret = setting("OPENAI_API_KEY", "Its key.", Secret(""))
@@ -152,7 +119,7 @@ class OpenAI:
 
 
 @dataclass(frozen=True)
-class Cartesia:
+class Cartesia(Keyed):
     """Text to speech."""
 
     api_key: Secret = setting("CARTESIA_API_KEY", "Its key.", Secret(""))
@@ -169,7 +136,7 @@ class Worker:
         "CALLPOOL_AGENT_NAME", "The dispatch name that it answers to.", "callpool", agent_name
     )
     roster: str = setting(
-        "CALLPOOL_ROSTER", "The module whose `ROSTER` names the agents.", "callpool_agents.roster"
+        "CALLPOOL_ROSTER", "The module whose `ROSTER` names the agents.", "callpool_agents.roster", module
     )
     host: str = setting("CALLPOOL_WORKER_HOST", "The address its health page listens on.", "127.0.0.1", host)
     port: int = setting("CALLPOOL_WORKER_PORT", "The port of its health page.", 8081, is_port)
@@ -184,7 +151,7 @@ class Worker:
         at_least(0),
     )
     memory_limit_mb: int = setting(
-        "CALLPOOL_JOB_MEMORY_LIMIT_MB", "A job above it is ended, megabytes; 0: no limit.", 0, at_least(0)
+        "CALLPOOL_JOB_MEMORY_LIMIT_MB", "A job above it is ended, megabytes; 0: no limit.", 0, memory_limit
     )
 
 
@@ -196,25 +163,25 @@ class Turns:
         "CALLPOOL_ENDPOINTING_MIN_S",
         "Shortest silence after which a turn may end, seconds.",
         0.3,
-        at_least(0),
+        between(0, 10),
     )
     endpointing_max_s: float = setting(
         "CALLPOOL_ENDPOINTING_MAX_S",
         "Silence after which a turn ends in any case, seconds.",
         1.5,
-        at_least(0),
+        between(0, 10),
     )
     interruption_s: float = setting(
         "CALLPOOL_INTERRUPTION_S",
         "Speech of the caller that silences the agent, seconds.",
         0.18,
-        at_least(0.05),
+        between(0.05, 5),
     )
     false_interruption_s: float = setting(
         "CALLPOOL_FALSE_INTERRUPTION_S",
         "The agent resumes when no words came within this time of an interruption, seconds.",
         1.5,
-        at_least(0),
+        between(0, 10),
     )
     return_s: float = setting(
         "CALLPOOL_RETURN_S",
@@ -262,7 +229,11 @@ class Web:
         "CALLPOOL_WEB_TOKEN_TTL_S", "How long a call token can be used, seconds.", 120, between(10, 86_400)
     )
     calls_per_minute: int = setting(
-        "CALLPOOL_WEB_CALLS_PER_MINUTE", "Calls that one address may start in a minute.", 30, at_least(1)
+        "CALLPOOL_WEB_CALLS_PER_MINUTE",
+        "Calls that one address may start in a minute. Behind a reverse proxy all callers come from its "
+        "address and share them.",
+        30,
+        at_least(1),
     )
 
 
@@ -299,10 +270,7 @@ class Settings:
         """The SQLAlchemy URL of the store, with the asynchronous driver and an absolute path."""
         if not self.store.url:
             return f"sqlite+aiosqlite:///{self.local.data_dir.resolve() / 'callpool.db'}"
-        url = re.sub(r"^(sqlite|postgresql)://", _async_driver, self.store.url)
-        return re.sub(
-            r"(?<=^sqlite\+aiosqlite:///)[^/?][^?]*", lambda path: str(Path(path[0]).resolve()), url
-        )
+        return with_whole_path(re.sub(r"^(sqlite|postgresql)://", _async_driver, self.store.url))
 
     @property
     def caller_livekit_url(self) -> str:
@@ -379,8 +347,28 @@ def _from_file(file: Path | None) -> dict[str, tuple[str, object]]:
         for name, value in table.items():
             if name not in valid[group]:
                 raise SettingError(f"{path.name}: {group}.{name}", name, f"one of {', '.join(valid[group])}")
-            raw[f"{group}.{name}"] = (f"{path.name}: {group}.{name}", value)
+            if not _is_left_empty(group, name, value):
+                raw[f"{group}.{name}"] = (f"{path.name}: {group}.{name}", value)
     return raw
+
+
+def _is_left_empty(group: str, name: str, value: object) -> bool:
+    """Whether a text in the file is empty, as one in the environment may be, and no check refuses that."""
+    if not isinstance(value, str) or value.strip() or _types(group)[name] not in (str, Secret, Path):
+        return False
+    check: Check | None = next(
+        entry.metadata["check"] for of, field, entry in fields() if (of, field) == (group, name)
+    )
+    return check is None or check("") is None
+
+
+_EXPECTED = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    Path: "a path",
+    str: "text in quotes",
+}
 
 
 def _types(group: str) -> dict[str, Any]:
@@ -391,7 +379,9 @@ def _types(group: str) -> dict[str, Any]:
 def _parse(name: str, value: object, kind: Any, entry: dataclasses.Field[Any], env: Mapping[str, str]) -> Any:
     parsed: Any
     if kind is Secret:
-        return resolve_secret(name, str(value).strip(), env)
+        if not isinstance(value, str):
+            raise SettingError(name, "***", "text in quotes")
+        return resolve_secret(name, value.strip(), env)
     try:
         if kind is bool:
             parsed = value if isinstance(value, bool) else _boolean(str(value))
@@ -400,19 +390,24 @@ def _parse(name: str, value: object, kind: Any, entry: dataclasses.Field[Any], e
                 raise ValueError
             parsed = kind(value)
         elif kind is Path:
-            parsed = Path(str(value)).expanduser()
+            parsed = Path(_text(value)).expanduser()
         elif isinstance(kind, types.GenericAlias):
-            parts = value if isinstance(value, list) else str(value).split(",")
-            parsed = tuple(str(part).strip() for part in parts if str(part).strip())
+            parts = value if isinstance(value, list) else _text(value).split(",")
+            parsed = tuple(part.strip() for part in map(_text, parts) if part.strip())
         else:
-            parsed = str(value).strip()
+            parsed = _text(value).strip()
     except (TypeError, ValueError, OverflowError, RuntimeError):  # the last: a home that nobody has
-        expected = {bool: "true or false", int: "a whole number", float: "a number"}.get(kind, "a path")
-        raise SettingError(name, value, expected) from None
+        raise SettingError(name, value, _EXPECTED.get(kind, "a list of texts in quotes")) from None
     check: Check | None = entry.metadata["check"]
     if check is not None and (wrong := check(parsed)) is not None:
         raise SettingError(name, hide_passwords(value) if isinstance(value, str) else value, wrong)
     return parsed
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    return value
 
 
 def _boolean(text: str) -> bool:

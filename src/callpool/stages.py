@@ -50,7 +50,7 @@ def load_roster(module_name: str) -> Roster[Any, Any]:
     try:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
-        if error.name and not module_name.startswith(error.name):
+        if error.name and not f"{module_name}.".startswith(f"{error.name}."):
             raise  # the roster is there, something that it imports is not
         raise SettingError("CALLPOOL_ROSTER", module_name, expected) from error
     roster = getattr(module, "ROSTER", None)

@@ -171,12 +171,7 @@ class Worker:
 
 def check(settings: Settings) -> None:
     """Refuse what would fail at the first call. Raises SettingError."""
-    for name, value in (
-        ("LIVEKIT_API_KEY", settings.livekit.api_key),
-        ("LIVEKIT_API_SECRET", settings.livekit.api_secret),
-    ):
-        if not value:
-            raise SettingError(name, "", "a key pair of the LiveKit server")
+    settings.livekit.check_key_pair()
     for provider in PROVIDERS:
         if settings.is_local(provider):
             name = provider.upper()

@@ -8,17 +8,17 @@ import json
 import re
 import time
 import wave
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 import aiohttp
 import numpy as np
 import pytest
-from aiohttp import web
 from aiohttp.test_utils import TestServer
 from livekit.agents import APIConnectOptions, APIError, APIStatusError, APITimeoutError
 from livekit.plugins import cartesia as plugin
+from loopback import serving
 
 from callpool.local import cartesia, cartesia_contexts
 from callpool.local.behaviour import Behaviour, Fault, FaultKind, Latency
@@ -28,6 +28,7 @@ KEY = {"X-API-Key": "any"}
 VERSION = {"Cartesia-Version": "2025-04-16"}
 ONCE = APIConnectOptions(max_retry=0, timeout=2.0)
 SCRIPTED = Behaviour(latency=Latency(ttfb=0.09))
+WAV = {"container": "wav", "encoding": "pcm_s16le", "sample_rate": 8000}
 PARAGRAPH = (
     "Thank you for calling us today about your order. "
     "I have looked at everything that we know about the parcel. "
@@ -36,21 +37,10 @@ PARAGRAPH = (
 )
 
 
-@pytest.fixture(scope="module")
-def speaking() -> Iterator[Speaking]:
-    """The voice, loaded once."""
-    voice = Speaking()
-    voice.load()
-    yield voice
-    voice.close()
-
-
-@asynccontextmanager
-async def serving(behaviour: Behaviour, speaking: Speaking | None = None) -> AsyncIterator[TestServer]:
-    app = web.Application()
-    app.add_routes(cartesia.routes(speaking or Speaking(), behaviour))
-    async with TestServer(app, host="127.0.0.1") as server:
-        yield server
+def speech_from(
+    behaviour: Behaviour, speaking: Speaking | None = None
+) -> AbstractAsyncContextManager[TestServer]:
+    return serving(cartesia.routes(speaking or Speaking(), behaviour))
 
 
 @asynccontextmanager
@@ -128,7 +118,7 @@ def samples_of(frames: list[Any]) -> np.ndarray[Any, np.dtype[np.int16]]:
 @pytest.mark.engines
 async def test_the_plugin_hears_a_whole_text_spoken(speaking: Speaking) -> None:
     """`synthesize` goes through /tts/bytes and says every word."""
-    async with serving(Behaviour(), speaking) as server, talking(server) as tts:
+    async with speech_from(Behaviour(), speaking) as server, talking(server) as tts:
         frame = await tts.synthesize("What is your order number?").collect()
     assert frame.sample_rate == 24000
     assert words_heard(np.frombuffer(frame.data, np.int16), 24000) >= {
@@ -143,7 +133,7 @@ async def test_the_plugin_hears_a_whole_text_spoken(speaking: Speaking) -> None:
 @pytest.mark.engines
 async def test_the_plugin_streams_text_in_pieces(speaking: Speaking) -> None:
     """`stream` goes through /tts/websocket; the audio says the words and the words come with times."""
-    async with serving(Behaviour(), speaking) as server, talking(server, 48000) as tts:
+    async with speech_from(Behaviour(), speaking) as server, talking(server, 48000) as tts:
         stream = tts.stream()
         for piece in ("Your par", "cel is on the ", "way. It will arrive tom", "orrow morning."):
             stream.push_text(piece)
@@ -158,7 +148,7 @@ async def test_the_plugin_streams_text_in_pieces(speaking: Speaking) -> None:
 @pytest.mark.engines
 async def test_digits_are_spoken_one_by_one(speaking: Speaking) -> None:
     """Digits with spaces between them are heard as that sequence."""
-    async with serving(Behaviour(), speaking) as server, talking(server) as tts:
+    async with speech_from(Behaviour(), speaking) as server, talking(server) as tts:
         frame = await tts.synthesize("Your order number is 1 2 3 4 5.").collect()
     heard = words_heard(np.frombuffer(frame.data, np.int16), 24000)
     assert heard >= set("12345") or heard >= {"one", "two", "three", "four", "five"}
@@ -168,7 +158,7 @@ async def test_digits_are_spoken_one_by_one(speaking: Speaking) -> None:
 async def test_a_short_sentence_begins_before_a_long_one_is_spoken(speaking: Speaking) -> None:
     """From sending the text to the first audio, the best of three; the aim is 300 ms on an idle core."""
     taken_s = []
-    async with serving(Behaviour(), speaking) as server, connected(server) as ws:
+    async with speech_from(Behaviour(), speaking) as server, connected(server) as ws:
         for context_id in ("a", "b", "c"):
             sent_s = time.perf_counter()
             await ws.send_json(asking("Yes, I can help you.", context_id))
@@ -185,7 +175,7 @@ async def test_a_short_sentence_begins_before_a_long_one_is_spoken(speaking: Spe
 async def test_any_sample_rate_gives_the_same_speech(speaking: Speaking, rate_hz: int) -> None:
     """The duration does not depend on the rate, and the words survive it."""
     form = {"container": "raw", "encoding": "pcm_s16le", "sample_rate": rate_hz}
-    async with serving(Behaviour(), speaking) as server, connected(server) as ws:
+    async with speech_from(Behaviour(), speaking) as server, connected(server) as ws:
         await ws.send_json(asking("What is your order number?", output_format=form))
         samples = audio_of(await until_done(ws))
     assert 1.0 < len(samples) / rate_hz < 2.0
@@ -195,7 +185,7 @@ async def test_any_sample_rate_gives_the_same_speech(speaking: Speaking, rate_hz
 @pytest.mark.engines
 async def test_contexts_speak_side_by_side(speaking: Speaking) -> None:
     """A short context is done while a long one that began before it still speaks."""
-    async with serving(Behaviour(), speaking) as server, connected(server) as ws:
+    async with speech_from(Behaviour(), speaking) as server, connected(server) as ws:
         await ws.send_json(asking(PARAGRAPH, "long"))
         await ws.send_json(asking("Yes, of course.", "short"))
         messages = await until_done(ws, "long", "short")
@@ -208,7 +198,7 @@ async def test_contexts_speak_side_by_side(speaking: Speaking) -> None:
 @pytest.mark.engines
 async def test_a_cancelled_context_says_no_more(speaking: Speaking) -> None:
     """After `cancel` comes `done`, then nothing of that context, and others go on."""
-    async with serving(Behaviour(), speaking) as server, connected(server) as ws:
+    async with speech_from(Behaviour(), speaking) as server, connected(server) as ws:
         await ws.send_json(asking(PARAGRAPH))
         first = await ws.receive_json(timeout=10)
         await ws.send_json({"context_id": "a", "cancel": True})
@@ -222,7 +212,7 @@ async def test_a_cancelled_context_says_no_more(speaking: Speaking) -> None:
 @pytest.mark.engines
 async def test_timestamps_name_every_word_in_order(speaking: Speaking) -> None:
     """Times rise over the sentences of a context and end within its audio."""
-    async with serving(Behaviour(), speaking) as server, connected(server) as ws:
+    async with speech_from(Behaviour(), speaking) as server, connected(server) as ws:
         await ws.send_json(asking(PARAGRAPH, add_timestamps=True))
         messages = await until_done(ws)
     times = [one["word_timestamps"] for one in messages if one["type"] == "timestamps"]
@@ -236,7 +226,7 @@ async def test_timestamps_name_every_word_in_order(speaking: Speaking) -> None:
 @pytest.mark.engines
 async def test_a_flush_speaks_what_waits_and_counts(speaking: Speaking) -> None:
     """Text that waits for the end of its sentence is spoken at a flush; chunks carry the flush id."""
-    async with serving(Behaviour(), speaking) as server, connected(server) as ws:
+    async with speech_from(Behaviour(), speaking) as server, connected(server) as ws:
         await ws.send_json(asking("And your order", **{"continue": True}))
         await ws.send_json(asking("", flush=True, **{"continue": True}))
         await ws.send_json(asking("Thank you."))
@@ -250,7 +240,7 @@ async def test_a_flush_speaks_what_waits_and_counts(speaking: Speaking) -> None:
 @pytest.mark.engines
 async def test_an_unfinished_sentence_waits_no_longer_than_asked(speaking: Speaking) -> None:
     """`max_buffer_delay_ms` speaks a text that never gets its full stop."""
-    async with serving(Behaviour(), speaking) as server, connected(server) as ws:
+    async with speech_from(Behaviour(), speaking) as server, connected(server) as ws:
         await ws.send_json(asking("hold on", max_buffer_delay_ms=200, **{"continue": True}))
         sent_s = time.perf_counter()
         first = await ws.receive_json(timeout=10)
@@ -261,7 +251,7 @@ async def test_an_unfinished_sentence_waits_no_longer_than_asked(speaking: Speak
 @pytest.mark.engines
 async def test_markup_and_signs_are_not_spoken(speaking: Speaking) -> None:
     """Text without anything to pronounce ends at once, without audio."""
-    async with serving(Behaviour(), speaking) as server, connected(server) as ws:
+    async with speech_from(Behaviour(), speaking) as server, connected(server) as ws:
         await ws.send_json(asking('<speed ratio="1.2"/> …'))
         messages = await until_done(ws)
     assert [one["type"] for one in messages if one["type"] != "chunk"] == ["done"]
@@ -289,7 +279,7 @@ async def test_the_voice_is_not_clipped_and_starts_at_once(speaking: Speaking) -
 )
 async def test_a_key_and_a_version_are_required(headers: dict[str, str], query: str, status: int) -> None:
     """As headers or as query parameters; without them the handshake is refused."""
-    async with serving(SCRIPTED) as server, aiohttp.ClientSession() as session:
+    async with speech_from(SCRIPTED) as server, aiohttp.ClientSession() as session:
         try:
             async with session.ws_connect(server.make_url(f"/tts/websocket{query}"), headers=headers):
                 answered = 101
@@ -308,13 +298,14 @@ async def test_a_key_and_a_version_are_required(headers: dict[str, str], query: 
         ({"voice": None}, "voice"),
         ({"model_id": None}, "model"),
         ({"transcript": 7}, "transcript"),
+        ({"transcript": "half a character: \ud800"}, "transcript"),
         ({"max_buffer_delay_ms": -1}, "max_buffer_delay_ms"),
     ],
 )
 async def test_a_bad_request_gets_an_error_message(change: dict[str, object], named: str) -> None:
     """Status 400, the context's id, the field at fault; the connection stays usable. HTTP answers alike."""
     bad = asking("Hello.") | change
-    async with serving(SCRIPTED) as server, connected(server) as ws, aiohttp.ClientSession() as session:
+    async with speech_from(SCRIPTED) as server, connected(server) as ws, aiohttp.ClientSession() as session:
         await ws.send_json(bad)
         error = await ws.receive_json(timeout=5)
         await ws.send_json(asking("Hello."))
@@ -332,20 +323,38 @@ async def test_a_bad_request_gets_an_error_message(change: dict[str, object], na
     assert named in refused[1].lower()
 
 
-@pytest.mark.parametrize("text", ["{", "[]", "null"])
+@pytest.mark.parametrize("text", ["{", "[]", "null", "[" * 100_000], ids=["broken", "array", "null", "deep"])
 async def test_bad_json_gets_an_error_message(text: str) -> None:
     """Over both transports."""
-    async with serving(SCRIPTED) as server, connected(server) as ws, aiohttp.ClientSession() as session:
+    async with speech_from(SCRIPTED) as server, connected(server) as ws, aiohttp.ClientSession() as session:
         await ws.send_str(text)
         assert (await ws.receive_json(timeout=5))["status_code"] == 400
         async with session.post(server.make_url("/tts/bytes"), data=text, headers=KEY | VERSION) as answer:
             assert answer.status == 400
 
 
+@pytest.mark.parametrize(
+    ("body", "charset", "status"),
+    [(b"\xff\xfe{", "utf-8", 400), (b"\xff", "no-such-charset", 400), (None, "no-such-charset", 200)],
+)
+async def test_a_body_is_read_as_json_whatever_its_charset(
+    body: bytes | None, charset: str, status: int
+) -> None:
+    """JSON is UTF-8: what is not gets 400, and the name of another character set changes nothing."""
+    sent = json.dumps(asking("Hello.", output_format=WAV)).encode() if body is None else body
+    headers = KEY | VERSION | {"Content-Type": f"application/json; charset={charset}"}
+    async with (
+        speech_from(SCRIPTED) as server,
+        aiohttp.ClientSession() as session,
+        session.post(server.make_url("/tts/bytes"), data=sent, headers=headers) as answer,
+    ):
+        assert answer.status == status
+
+
 async def test_newer_versions_get_structured_errors() -> None:
     """From 2026-03-01 on an error is an object with a title and a message."""
     newer = KEY | {"Cartesia-Version": "2026-03-01"}
-    async with serving(SCRIPTED) as server, aiohttp.ClientSession() as session:
+    async with speech_from(SCRIPTED) as server, aiohttp.ClientSession() as session:
         body = asking("")
         async with session.post(server.make_url("/tts/bytes"), json=body, headers=newer) as answer:
             assert answer.status == 400
@@ -354,7 +363,7 @@ async def test_newer_versions_get_structured_errors() -> None:
 
 async def test_a_finished_context_takes_no_more_text() -> None:
     """The last input said `continue: false`."""
-    async with serving(SCRIPTED) as server, connected(server) as ws:
+    async with speech_from(SCRIPTED) as server, connected(server) as ws:
         await ws.send_json(asking("Hello."))
         await ws.send_json(asking("Hello again."))
         error = next(one for one in await until_done(ws) if one["type"] == "error")
@@ -364,7 +373,7 @@ async def test_a_finished_context_takes_no_more_text() -> None:
 async def test_a_script_fixes_the_first_audio() -> None:
     """Never before 90 ms after the first text, and on a quiet machine then: the best of five."""
     taken_s = []
-    async with serving(SCRIPTED) as server, connected(server) as ws:
+    async with speech_from(SCRIPTED) as server, connected(server) as ws:
         for context_id in "abcde":
             sent_s = time.perf_counter()
             await ws.send_json(asking("I can help you with that.", context_id))
@@ -377,7 +386,7 @@ async def test_a_script_fixes_the_first_audio() -> None:
 async def test_a_script_hums_as_long_as_the_text() -> None:
     """Loud from the first sample, over all pieces of the text, faster than it plays."""
     text = "I can help you with that."
-    async with serving(SCRIPTED) as server, connected(server) as ws:
+    async with speech_from(SCRIPTED) as server, connected(server) as ws:
         sent_s = time.perf_counter()
         await ws.send_json(asking(text, **{"continue": True}))
         await ws.send_json(asking(text))
@@ -390,9 +399,8 @@ async def test_a_script_hums_as_long_as_the_text() -> None:
 
 async def test_bytes_come_as_a_wav_file_if_asked() -> None:
     """Container `wav` holds the same audio with its rate."""
-    form = {"container": "wav", "encoding": "pcm_s16le", "sample_rate": 8000}
-    async with serving(SCRIPTED) as server, aiohttp.ClientSession() as session:
-        body = asking("Hello.", output_format=form)
+    async with speech_from(SCRIPTED) as server, aiohttp.ClientSession() as session:
+        body = asking("Hello.", output_format=WAV)
         async with session.post(server.make_url("/tts/bytes"), json=body, headers=KEY | VERSION) as answer:
             with wave.open(io.BytesIO(await answer.read())) as file:
                 assert (file.getframerate(), file.getnchannels(), file.getsampwidth()) == (8000, 1, 2)
@@ -414,7 +422,7 @@ async def test_bytes_come_as_a_wav_file_if_asked() -> None:
 async def test_faults_reach_the_plugin(kind: FaultKind, streamed: bool, error: type[Exception]) -> None:
     """Each kind becomes the plugin's own exception, over both transports."""
     failing = Behaviour(latency=Latency(ttfb=0.01), faults=[Fault(kind, 1.0)])
-    async with serving(failing) as server, talking(server) as tts:
+    async with speech_from(failing) as server, talking(server) as tts:
         with pytest.raises(error) as raised:
             await (stream_all(tts) if streamed else tts.synthesize(PARAGRAPH, conn_options=ONCE).collect())
     if kind in ("429", "500"):
@@ -425,7 +433,7 @@ async def test_faults_reach_the_plugin(kind: FaultKind, streamed: bool, error: t
 async def test_hanging_bytes_never_answer() -> None:
     """By hand, since the plugin waits 30 s for them."""
     failing = Behaviour(latency=Latency(ttfb=0.01), faults=[Fault("hang", 1.0)])
-    async with serving(failing) as server, aiohttp.ClientSession(headers=KEY | VERSION) as session:
+    async with speech_from(failing) as server, aiohttp.ClientSession(headers=KEY | VERSION) as session:
         patience = aiohttp.ClientTimeout(total=0.5)
         with pytest.raises(TimeoutError):
             await session.post(server.make_url("/tts/bytes"), json=asking("Hello."), timeout=patience)
@@ -434,7 +442,7 @@ async def test_hanging_bytes_never_answer() -> None:
 async def test_drop_comes_after_the_first_audio() -> None:
     """The client has heard something when the connection goes away."""
     failing = Behaviour(latency=Latency(ttfb=0.01), faults=[Fault("drop", 1.0)])
-    async with serving(failing) as server, connected(server) as ws:
+    async with speech_from(failing) as server, connected(server) as ws:
         await ws.send_json(asking(PARAGRAPH))
         assert (await ws.receive(timeout=5)).json()["type"] == "chunk"
         assert (await ws.receive(timeout=5)).type in (aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.ERROR)
@@ -443,7 +451,7 @@ async def test_drop_comes_after_the_first_audio() -> None:
 async def test_garbage_is_not_json() -> None:
     """In place of the first audio."""
     failing = Behaviour(latency=Latency(ttfb=0.01), faults=[Fault("garbage", 1.0)])
-    async with serving(failing) as server, connected(server) as ws:
+    async with speech_from(failing) as server, connected(server) as ws:
         await ws.send_json(asking("Hello."))
         with pytest.raises(json.JSONDecodeError):
             await ws.receive_json(timeout=5)
@@ -453,7 +461,7 @@ async def test_slow_adds_to_the_first_audio(monkeypatch: pytest.MonkeyPatch) -> 
     """`SLOW_S` before anything is heard."""
     monkeypatch.setattr(cartesia_contexts, "SLOW_S", 0.4)
     failing = Behaviour(latency=Latency(ttfb=0.01), faults=[Fault("slow", 1.0)])
-    async with serving(failing) as server, connected(server) as ws:
+    async with speech_from(failing) as server, connected(server) as ws:
         await ws.send_json(asking("Hello."))
         sent_s = time.perf_counter()
         await ws.receive_json(timeout=5)
@@ -465,7 +473,7 @@ async def test_later_contexts_can_fail_on_a_healthy_connection() -> None:
     failing = Behaviour(latency=Latency(ttfb=0.01), faults=[Fault("500", 0.5)])
     draws = iter([0.9, 0.1])
     failing.random.random = lambda: next(draws)  # type: ignore[method-assign]
-    async with serving(failing) as server, connected(server) as ws:
+    async with speech_from(failing) as server, connected(server) as ws:
         await ws.send_json(asking("Hello.", "a"))
         assert (await until_done(ws, "a"))[-1]["type"] == "done"
         await ws.send_json(asking("Hello.", "b"))

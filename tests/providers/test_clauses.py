@@ -27,8 +27,27 @@ def test_a_sentence_is_spoken_once_white_space_follows_it() -> None:
 
 @pytest.mark.parametrize("text", ["Mr. Smith called.", "See e.g. the list.", "J. Smith called."])
 def test_abbreviations_end_no_sentence(text: str) -> None:
-    """Their full stop is not a pause."""
+    """Their full stop is not a pause, in one piece or word by word."""
     assert spoken(text) == [[], [text]]
+    assert spoken(*(f"{word} " for word in text.split()[:-1])) == [[]] * len(text.split()[:-1]) + [
+        [text.rsplit(" ", 1)[0]]
+    ]
+
+
+@pytest.mark.parametrize(
+    "text", ["Order no. 5 is here.", "It is at Main Ave. 12 today.", "Wait… what is it?"]
+)
+def test_a_sentence_does_not_end_where_it_goes_on(text: str) -> None:
+    """What follows shows that it did not end."""
+    assert spoken(text) == [[], [text]]
+
+
+@pytest.mark.parametrize(
+    "text", ["Hello.", "Of course!", "Which one?", "It is 3.", "(Yes.)", "Wait…", "A line\n"]
+)
+def test_a_whole_sentence_does_not_wait_for_the_next(text: str) -> None:
+    """White space behind it is enough: the first audio depends on it."""
+    assert spoken(f"{text} ") == [[text.strip()], []]
 
 
 def test_a_short_first_sentence_stays_whole() -> None:

@@ -17,12 +17,14 @@ from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp.test_utils import TestServer
 from livekit.agents import ChatContext
 from livekit.plugins import cartesia, deepgram, openai
 
 from callpool.errors import CallpoolError, SettingError
 from callpool.local import providers
-from callpool.local.behaviour import Behaviour
+from callpool.local.behaviour import Behaviour, Latency
+from callpool.local.standin import StandIn
 from callpool.settings import Settings
 
 START_S = 60.0
@@ -48,10 +50,13 @@ class Running:
         raise AssertionError(f"ended without {text!r}:\n{''.join(self.log)}")
 
     async def stop(self, number: int = signal.SIGTERM) -> tuple[int, float]:
-        """Its exit code and how long it took to end, seconds."""
+        """Its exit code and how long it took to end, seconds. Reads the log to its end."""
         started_s = time.perf_counter()
         self.process.send_signal(number)
-        code = await asyncio.wait_for(self.process.wait(), 10)
+        assert self.process.stderr is not None
+        async with asyncio.timeout(10):
+            self.log.append((await self.process.stderr.read()).decode())
+            code = await self.process.wait()
         return code, time.perf_counter() - started_s
 
 
@@ -84,11 +89,10 @@ async def health(url: str) -> tuple[int, dict[str, Any]]:
 
 @pytest.mark.engines
 async def test_it_loads_its_engines_and_says_when_it_is_ready() -> None:
-    """503 while it loads, progress in the log, then 200 with the engines; SIGTERM ends it within a second."""
+    """It listens first, the log has the progress, then 200 with the engines; SIGTERM ends it in a second."""
     async with running() as started:
         url = await listening(started)
-        status, body = await health(url)
-        assert (status, body) == (503, {"status": "loading"}) or status == 200
+        assert "engine loaded" not in "".join(started.log)
         await started.line_with("local providers ready")
         status, body = await health(url)
         code, taken_s = await started.stop()
@@ -99,6 +103,20 @@ async def test_it_loads_its_engines_and_says_when_it_is_ready() -> None:
     assert "deterministic stand-in" in log
     assert code == 0
     assert taken_s < 1
+
+
+async def test_until_it_is_ready_it_says_that_it_loads() -> None:
+    """503 on every path, also one that is not there; then the paths answer."""
+    made = providers.Providers(Behaviour(latency=Latency()), StandIn())
+    async with TestServer(made.app(), host="127.0.0.1") as server, aiohttp.ClientSession() as session:
+        for path in ("/healthz", "/v1/models", "/nowhere"):
+            async with session.get(server.make_url(path)) as answer:
+                assert (answer.status, await answer.json()) == (503, {"status": "loading"})
+                assert answer.headers["Retry-After"] == "1"
+        await made.load()
+        async with session.get(server.make_url("/healthz")) as answer:
+            assert (answer.status, (await answer.json())["status"]) == (200, "ok")
+    made.close()
 
 
 @pytest.mark.engines

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 import sqlite3
+import struct
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 
 import asyncpg
 import pytest
 from sqlalchemy import select
+from sqlalchemy.exc import DBAPIError
 
 from callpool import ending
 from callpool.call import Call, Caller
@@ -420,13 +426,23 @@ async def test_calls_are_listed_newest_first(calls: Calls, monkeypatch: pytest.M
     ]
 
 
-async def test_calls_without_an_ending_can_be_found(calls: Calls) -> None:
-    """Those are the running ones, and those whose processes died without a word."""
-    await calls.begin(a_call("c_1"))
-    await calls.begin(a_call("c_2"))
-    await calls.end("c_1", ending.GOODBYE, after(1))
+async def test_the_jobs_that_a_host_still_answers_for_can_be_found(calls: Calls) -> None:
+    """Of each call the last one: those that run, and those whose processes died without a word."""
+    for call_id in ("c_ended", "c_over", "c_moved", "c_none", "c_here"):
+        await calls.begin(a_call(call_id))
+    await calls.job_started("c_ended", a_job())
+    await calls.end("c_ended", ending.GOODBYE, after(1))
+    await calls.job_started("c_over", a_job())
+    await calls.job_ended("c_over", "AJ_1", after(1), "goodbye")
+    await calls.job_started("c_moved", a_job())
+    await calls.job_started("c_moved", replace(a_job("AJ_0", started_at=after(1)), host="host-2"))
+    await calls.job_started("c_here", a_job("AJ_1"))
+    await calls.job_started("c_here", a_job("AJ_2"))
 
-    assert [record.call_id for record in await calls.unended()] == ["c_2"]
+    assert await calls.last_jobs("host-1") == [("c_here", a_job("AJ_2"))]
+    assert await calls.last_jobs("host-2") == [
+        ("c_moved", replace(a_job("AJ_0", started_at=after(1)), host="host-2"))
+    ]
 
 
 async def test_a_turn_of_a_call_that_never_began_is_refused(calls: Calls) -> None:
@@ -482,3 +498,84 @@ async def test_a_lost_connection_to_postgresql_is_made_anew(postgres_settings: S
         record = await calls.get("c_1")
         assert record is not None
         assert len(record.turns) == 1
+
+
+@asynccontextmanager
+async def restarting(url: str, refusals: int) -> AsyncIterator[str]:
+    """A way to a PostgreSQL server that lets nobody in at first, as one that starts up; gives its URL."""
+    beginning, _, rest = url.partition("@127.0.0.1:")
+    port, _, database = rest.partition("/")
+    left = refusals
+    message = b"SFATAL\0VFATAL\0C57P03\0Mthe database system is starting up\0\0"
+
+    async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(65536):
+            writer.write(data)
+        writer.close()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal left
+        if left:
+            left -= 1
+            await reader.read(8)
+            writer.write(b"N")  # no TLS
+            await reader.read(1024)
+            writer.write(b"E" + struct.pack("!I", len(message) + 4) + message)
+            writer.close()
+            return
+        there, back = await asyncio.open_connection("127.0.0.1", int(port))
+        await asyncio.gather(pass_on(reader, back), pass_on(there, writer))
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        yield f"{beginning}@127.0.0.1:{server.sockets[0].getsockname()[1]}/{database}"
+    assert not left
+
+
+@pytest.mark.postgres
+async def test_a_write_waits_until_postgresql_has_started(postgres_settings: Settings) -> None:
+    """A restart of the server costs no turn."""
+    await upgrade_command(postgres_settings)
+    async with restarting(postgres_settings.store_url, 3) as url, Calls(url) as calls:
+        await calls.begin(a_call())
+
+        assert await calls.get("c_1") is not None
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        asyncpg.CannotConnectNowError("the database system is starting up"),
+        asyncpg.AdminShutdownError("terminating connection due to administrator command"),
+        asyncpg.TooManyConnectionsError("sorry, too many clients already"),
+        asyncpg.ConnectionDoesNotExistError("connection was closed in the middle of operation"),
+        TimeoutError(),
+        socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution"),
+        OSError(113, "No route to host"),
+        ConnectionRefusedError(),
+        DBAPIError(
+            "SELECT 1", None, asyncpg.CannotConnectNowError("starting up"), connection_invalidated=False
+        ),
+        DBAPIError("SELECT 1", None, ValueError(), connection_invalidated=True),
+    ],
+    ids=repr,
+)
+def test_a_server_that_is_away_comes_back(error: Exception) -> None:
+    """Whatever says so: the server, the driver, the network or the name server."""
+    assert engine.is_passing(error)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        asyncpg.InvalidPasswordError("password authentication failed"),
+        asyncpg.InvalidCatalogNameError("database does not exist"),
+        asyncpg.UndefinedTableError("relation does not exist"),
+        DBAPIError("SELECT 1", None, ValueError(), connection_invalidated=False),
+        ValueError("no time zone"),
+    ],
+    ids=repr,
+)
+def test_what_does_not_mend_itself_is_not_tried_again(error: Exception) -> None:
+    """A caller's turn is not held up by a wrong password."""
+    assert not engine.is_passing(error)

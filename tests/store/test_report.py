@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -161,6 +162,18 @@ def test_a_store_that_was_asked_for_is_read_all_the_same(tmp_path: Path) -> None
     )
 
     assert records_url(settings) == f"sqlite+aiosqlite:///{tmp_path}/mine.db"
+
+
+def test_the_store_of_a_service_that_died_is_not_taken_for_a_running_ones(tmp_path: Path) -> None:
+    """A killed `callpool up` leaves its file behind."""
+    process = subprocess.Popen(["true"])
+    process.wait()
+    (tmp_path / "up.json").write_text(
+        json.dumps({"store": f"sqlite+aiosqlite:///{tmp_path}/other.db", "pids": {"up": process.pid}})
+    )
+    settings = load({"CALLPOOL_DATA_DIR": str(tmp_path)})
+
+    assert records_url(settings) == settings.store_url
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"store": 5}', "{}"])

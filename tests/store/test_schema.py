@@ -194,6 +194,17 @@ async def test_a_server_that_is_not_there_is_named_without_its_password(free_por
     assert "\n" not in str(error.value)
 
 
+async def test_an_upgrade_does_not_wait_for_a_server_that_is_not_there(
+    free_port: Callable[[], int],
+) -> None:
+    """The operator may have mistyped its name."""
+    settings = load({"CALLPOOL_STORE_URL": f"postgresql://callpool@127.0.0.1:{free_port()}/calls"})
+
+    async with asyncio.timeout(5):
+        with pytest.raises(StoreError, match=r"cannot be used: .*[Cc]onnect"):
+            await schema.upgrade_command(settings)
+
+
 @pytest.mark.postgres
 async def test_options_of_libpq_are_understood(postgres_settings: Settings) -> None:
     """Most PostgreSQL URLs carry some, and the driver reads them as libpq does."""

@@ -8,6 +8,7 @@ import logging
 import pytest
 
 from callpool.errors import StoreError
+from callpool.store import writer as writing
 from callpool.store.writer import Writer
 
 
@@ -60,18 +61,32 @@ async def test_closing_waits_for_the_writes_even_when_it_is_cancelled() -> None:
     """The last write of a call is not lost because somebody was in a hurry."""
     writer = Writer()
     gate = asyncio.Event()
-    done = asyncio.Event()
+    done: list[int] = []
 
     async def slow() -> None:
         await gate.wait()
-        done.set()
+        done.append(1)
 
     writer.submit(slow)
     closing = asyncio.create_task(writer.aclose())
     await asyncio.sleep(0)
     closing.cancel()
+    asyncio.get_running_loop().call_later(0.05, gate.set)
     with pytest.raises(asyncio.CancelledError):
         await closing
-    gate.set()
 
-    await asyncio.wait_for(done.wait(), 5)
+    assert done == [1]
+
+
+async def test_a_write_that_hangs_is_not_waited_for_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connection to a machine that vanished would keep the job's process for a quarter of an hour."""
+    monkeypatch.setattr(writing, "CLOSING_S", 0.01)
+    writer = Writer()
+    writer.submit(asyncio.Event().wait)
+    closing = asyncio.create_task(writer.aclose())
+    await asyncio.sleep(0)
+    closing.cancel()
+
+    async with asyncio.timeout(5):
+        with pytest.raises(asyncio.CancelledError):
+            await closing

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import AsyncIterator
+import subprocess
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import psutil
 import pytest
 
 from callpool import ending
@@ -16,6 +18,7 @@ from callpool.burial import Burial, job_entry
 from callpool.call import Call
 from callpool.store.calls import Calls
 from callpool.store.record import Job
+from processes import until
 
 NOW = datetime.now(UTC)
 NO_SUCH_PID = 4_194_305
@@ -28,6 +31,14 @@ async def calls(tmp_path: Path) -> AsyncIterator[Calls]:
         await calls.open()
         await calls.begin(Call("c_1", room="call-1", agent_name="callpool"))
         yield calls
+
+
+@pytest.fixture
+def zombie() -> Iterator[int]:
+    process = subprocess.Popen(["true"])
+    until(lambda: psutil.Process(process.pid).status() == psutil.STATUS_ZOMBIE, "the process has ended")
+    yield process.pid
+    process.wait()
 
 
 async def found_by_the_next_worker(calls: Calls, job: Job) -> ending.Ending | None:
@@ -48,6 +59,19 @@ async def test_a_process_that_only_inherited_the_number_does_not_count(calls: Ca
     """Pids come again, in a restarted container at once: the process must be as old as the job."""
     job = job_entry("AJ_1", "AW_1", os.getpid(), NOW - timedelta(days=400))
     assert await found_by_the_next_worker(calls, job) == ending.WORKER_DIED
+
+
+async def test_a_process_that_nobody_waits_for_is_gone(calls: Calls, zombie: int) -> None:
+    """It answers nobody."""
+    job = job_entry("AJ_1", "AW_1", zombie, datetime.now(UTC))
+    assert await found_by_the_next_worker(calls, job) == ending.WORKER_DIED
+
+
+async def test_a_call_that_another_host_took_up_is_left_alone(calls: Calls) -> None:
+    """Its last job may go on there."""
+    await calls.job_started("c_1", job_entry("AJ_1", "AW_1", NO_SUCH_PID, NOW))
+    elsewhere = replace(job_entry("AJ_2", "AW_2", 1, NOW + timedelta(seconds=5)), host="elsewhere")
+    assert await found_by_the_next_worker(calls, elsewhere) is None
 
 
 async def test_a_running_call_is_left_alone(calls: Calls) -> None:

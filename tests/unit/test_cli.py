@@ -82,6 +82,8 @@ def test_the_version_is_printed(run: Run) -> None:
         (("worker", "--prot", "1"), "No such option"),
         (("worker", "--port", "x"), "'x' is not a valid integer"),
         (("call", "--wav", "missing.wav"), "'missing.wav' does not exist"),
+        (("call", "hello", "--save", "."), "File '.' is a directory"),
+        (("web", "--host", ".."), "--host is '..': expected a host name or an address of this machine"),
         (("providers", "--latency", "soon"), "--latency is 'soon': expected NAME=MILLISECONDS"),
         (("providers", "--fault", "flood:1"), "--fault is 'flood:1': expected KIND:RATE"),
         (("--config", "missing.toml", "config", "show"), "--config is 'missing.toml': expected a file"),

@@ -8,14 +8,16 @@ import pytest
 
 from callpool.errors import CallpoolError
 from callpool.local.data_directory import (
+    GIVEN_SECRET_FILE,
     KEY_FILE,
     SECRET_FILE,
+    SERVER_FILE,
     SHORTEST_SECRET,
     DataDirectory,
     Keys,
     write_private,
 )
-from callpool.settings import Settings
+from callpool.settings import Settings, load
 
 
 def keys_of(path: Path) -> Keys:
@@ -40,6 +42,24 @@ def test_keys_that_were_cut_short_are_made_anew(tmp_path: Path, left: tuple[byte
     assert keys.api_key.startswith("API")
     assert len(keys.secret.reveal()) >= SHORTEST_SECRET
     assert keys.secret_file.read_text() == keys.secret.reveal()
+
+
+def test_a_secret_that_was_given_is_not_left_behind(tmp_path: Path) -> None:
+    """It may come from a vault; neither its file nor the LiveKit server's configuration outlives `up`."""
+    home = DataDirectory.claim(tmp_path)
+    keys = home.livekit_keys(load({"LIVEKIT_API_KEY": "key", "LIVEKIT_API_SECRET": "s" * 40}))
+    assert keys.secret_file == tmp_path / GIVEN_SECRET_FILE
+    assert keys.secret_file.read_text() == "s" * 40
+    write_private(tmp_path / SERVER_FILE, f"keys: {{key: {'s' * 40}}}")
+    home.release()
+    assert [file.name for file in tmp_path.iterdir() if "s" * 40 in file.read_text()] == []
+
+
+def test_a_key_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    """In one line; the keys are not replaced."""
+    (tmp_path / SECRET_FILE).mkdir()
+    with pytest.raises(CallpoolError, match=rf"{SECRET_FILE} cannot be read: Is a directory"):
+        keys_of(tmp_path)
 
 
 def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:

@@ -82,6 +82,29 @@ async def test_a_roster_that_is_not_there_is_a_failure(tmp_path: Path) -> None:
     assert "no.such.module" in finding.detail
 
 
+async def test_a_roster_whose_package_breaks_is_a_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And the rest is examined all the same."""
+    (tmp_path / "broken_agents").mkdir()
+    (tmp_path / "broken_agents" / "__init__.py").write_text("raise RuntimeError('no model here')\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    findings = await examine(settings_of(tmp_path, CALLPOOL_ROSTER="broken_agents.roster"))
+    assert of(findings, "roster").ok is False
+    assert "no model here" in of(findings, "roster").detail
+    assert of(findings, "store").ok
+
+
+@pytest.mark.parametrize(("half", "missing"), [("KEY", "SECRET"), ("SECRET", "KEY")])
+async def test_half_a_livekit_key_pair_is_a_failure(tmp_path: Path, half: str, missing: str) -> None:
+    """The advice is the variable to set."""
+    url = f"ws://127.0.0.1:{closed_port()}"
+    wanted = settings_of(tmp_path, LIVEKIT_URL=url, **{f"LIVEKIT_API_{half}": SECRET})
+    finding = of(await examine(wanted), "livekit")
+    assert finding.ok is False
+    assert finding.advice == f"set LIVEKIT_API_{missing}"
+
+
 @pytest.mark.parametrize(
     ("status", "ok"), [(200, True), (401, False), (403, False), (404, True), (429, None), (503, False)]
 )

@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from callpool.number_words import REPEATS, TEENS, TENS, UNITS
 from callpool.privacy.masking import mask
 
 
@@ -29,11 +30,28 @@ from callpool.privacy.masking import mask
         ("1 two 3", "* * *"),
         ("two hundred and five", "* * and *"),
         ("٣٤٥", "***"),
+        ("nought seven nought one", "* * * *"),
+        ("one nought one nought one", "* * * * *"),
+        ("treble five one", "* * *"),
+        ("nil nil seven nil", "* * * *"),
+        ("fourty five fourty five", "* * * *"),
+        ("niner niner two", "* * *"),
+        ("twenty oh", "* *"),
+        ("five million and two", "* * and *"),
+        ("1 to 3 4 5", "* * * * *"),
+        ("One, too, three, for, five.", "*, *, *, *, *."),
     ],
 )
 def test_long_numbers_are_hidden(text: str, masked: str) -> None:
     """Three digits or more, in figures or in words, with what callers put between them."""
     assert mask(text) == masked
+
+
+@pytest.mark.parametrize("word", [*UNITS, *TEENS, *TENS])
+def test_whatever_is_understood_as_a_digit_is_hidden(word: str) -> None:
+    """Every word of the one table, read out three times or repeated."""
+    assert mask(f"{word} {word} {word}") == "* * *"
+    assert all(mask(f"{repeat} {word} one") == "* * *" for repeat in REPEATS)
 
 
 @pytest.mark.parametrize(
@@ -64,6 +82,9 @@ def test_email_addresses_are_hidden(text: str, masked: str) -> None:
         "someone attended a meeting",
         "I was at home. Then I left",
         "The stone weighs a ton",
+        "two to three weeks",
+        "10 to 12 days",
+        "I won two of them for one",
     ],
 )
 def test_everything_else_stays_readable(text: str) -> None:
@@ -71,7 +92,7 @@ def test_everything_else_stays_readable(text: str) -> None:
     assert mask(text) == text
 
 
-@pytest.mark.parametrize("piece", ["a", "a ", "1 ", "one ", "a.", "-", "@", "dot at ", " "])
+@pytest.mark.parametrize("piece", ["a", "a ", "1 ", "one ", "a.", "-", "@", "dot at ", " ", "one to "])
 def test_long_texts_take_no_time(piece: str) -> None:
     """A text far longer than a turn is masked within a second, whatever it is made of."""
     text = piece * (20_000 // len(piece))

@@ -45,6 +45,12 @@ async def test_a_wrong_number_tells_the_model_what_to_do(
         ("12,345", "12345"),
         ("one two three", "123"),
         ("one, oh, five", "105"),
+        ("nought double two one", "0221"),
+        ("treble five, nil, triple 7", "5550777"),
+        ("one twenty-three fourty five", "12345"),
+        ("twenty oh one", "2001"),
+        ("double twelve, double 12", "1212"),
+        ("one double", "1"),
         ("no idea", ""),
     ],
 )

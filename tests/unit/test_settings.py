@@ -10,7 +10,7 @@ import pytest
 
 from callpool.errors import SettingError
 from callpool.secrets import Secret
-from callpool.settings import Settings, fields, load
+from callpool.settings import LOCAL_KEY, Settings, fields, load
 
 
 @pytest.fixture(autouse=True)
@@ -41,6 +41,18 @@ def test_a_flag_beats_the_environment_and_the_environment_beats_the_file(tmp_pat
 def test_an_empty_variable_counts_as_not_set() -> None:
     """Compose files and charts pass empty strings for what was left out."""
     assert load({"CALLPOOL_WEB_PORT": "", "OPENAI_API_KEY": " "}) == Settings()
+
+
+def test_an_empty_text_in_the_file_counts_as_not_set(tmp_path: Path) -> None:
+    """A key that was left empty keeps the local provider; no real one is called with the placeholder."""
+    (tmp_path / "callpool.toml").write_text(
+        "[deepgram]\napi_key = ''\nmodel = ' '\n[local]\ndata_dir = ''\n[store]\nurl = ''\n"
+    )
+
+    settings = load({})
+
+    assert settings == Settings()
+    assert settings.is_local("deepgram")
 
 
 def test_variables_are_unique() -> None:
@@ -92,9 +104,20 @@ def test_a_variable_becomes_a_typed_value(variable: str, value: str, field: str,
         ("CALLPOOL_WEB_PORT", "8.5", "a whole number"),
         ("CALLPOOL_WEB_PORT", "70000", "a port from 0 to 65535"),
         ("CALLPOOL_ENDPOINTING_MIN_S", "soon", "a number"),
-        ("CALLPOOL_ENDPOINTING_MIN_S", "-1", "a number of at least 0"),
-        ("CALLPOOL_ENDPOINTING_MIN_S", "nan", "a number of at least 0"),
-        ("CALLPOOL_ENDPOINTING_MIN_S", "inf", "a number of at least 0"),
+        ("CALLPOOL_ENDPOINTING_MIN_S", "-1", "a number from 0 to 10"),
+        ("CALLPOOL_ENDPOINTING_MIN_S", "nan", "a number from 0 to 10"),
+        ("CALLPOOL_ENDPOINTING_MIN_S", "inf", "a number from 0 to 10"),
+        ("CALLPOOL_ENDPOINTING_MIN_S", "300", "a number from 0 to 10"),
+        ("CALLPOOL_ENDPOINTING_MAX_S", "1500", "a number from 0 to 10"),
+        ("CALLPOOL_INTERRUPTION_S", "180", "a number from 0.05 to 5"),
+        ("CALLPOOL_FALSE_INTERRUPTION_S", "1500", "a number from 0 to 10"),
+        ("CALLPOOL_JOB_MEMORY_LIMIT_MB", "2", "0 (no limit), or a number of at least 256"),
+        ("CALLPOOL_JOB_MEMORY_LIMIT_MB", "-1", "0 (no limit), or a number of at least 256"),
+        ("CALLPOOL_CAPACITY", "0", "a number of at least 1"),
+        ("CALLPOOL_ROSTER", ".roster", "a module with a ROSTER, such as callpool_agents.roster"),
+        ("CALLPOOL_ROSTER", "agents..roster", "a module with a ROSTER, such as callpool_agents.roster"),
+        ("CALLPOOL_WEB_HOST", "..", "a host name or an address of this machine"),
+        ("CALLPOOL_WORKER_HOST", "a" * 64 + ".example", "a host name or an address of this machine"),
         ("CALLPOOL_RETURN_S", "1e300", "a number from 0 to 3600"),
         ("CALLPOOL_WEB_TOKEN_TTL_S", "99999999999999999999", "a number from 10 to 86400"),
         ("CALLPOOL_DATA_DIR", "~nobody-of-this-name/calls", "a path"),
@@ -103,11 +126,16 @@ def test_a_variable_becomes_a_typed_value(variable: str, value: str, field: str,
         ("LIVEKIT_URL", "ws://localhost:port", "an address that starts with ws://"),
         ("DEEPGRAM_BASE_URL", "http://127.0.0.1:9000/v1", "an origin without a path"),
         ("OPENAI_BASE_URL", "http://127.0.0.1:9000", "an address that ends in /v1"),
+        ("DEEPGRAM_BASE_URL", "http://127.0.0.1:9000?x=1", "an address without blanks, ? and #"),
+        ("DEEPGRAM_BASE_URL", "http://127.0.0.1:9000/#x", "an address without blanks, ? and #"),
+        ("CARTESIA_BASE_URL", "http://exa mple", "an address without blanks, ? and #"),
+        ("OPENAI_BASE_URL", "http://127.0.0.1:9000/v1?", "an address without blanks, ? and #"),
         ("CALLPOOL_AGENT_NAME", "front desk", "1 to 64 letters"),
         ("CALLPOOL_STORE_URL", "mysql://db/calls", "sqlite:///PATH or postgresql://"),
         ("CALLPOOL_STORE_URL", "sqlite:///", "sqlite:///PATH or postgresql://"),
         ("CALLPOOL_STORE_URL", "sqlite:///:memory:", "sqlite:///PATH or postgresql://"),
         ("CALLPOOL_STORE_URL", "postgresql://db:port/calls", "sqlite:///PATH or postgresql://"),
+        ("CALLPOOL_STORE_URL", "sqlite:///~nobody-of-this-name/x.db", "sqlite:///PATH or postgresql://"),
         ("CALLPOOL_WARM_PROCESSES", "-1", "a number of at least 0"),
         ("CALLPOOL_ENDPOINTING_MIN_S", "2", "at most CALLPOOL_ENDPOINTING_MAX_S, which is 1.5"),
     ],
@@ -146,6 +174,26 @@ def test_a_flag_is_named_as_it_was_typed() -> None:
         ("[web]\nport = 'x'\n", r"callpool\.toml: web\.port is 'x': expected a whole number"),
         ("[web]\nport = 1.5\n", r"callpool\.toml: web\.port is 1\.5: expected a whole number"),
         ("[web]\nhost = ''\n", r"callpool\.toml: web\.host is not set: expected a host name or an address"),
+        ("[web]\nhost = 5\n", r"callpool\.toml: web\.host is 5: expected text in quotes"),
+        (
+            "[worker]\nagent_name = true\n",
+            r"callpool\.toml: worker\.agent_name is True: expected text in quotes",
+        ),
+        (
+            "[deepgram]\nmodel = ['a', 'b']\n",
+            r"callpool\.toml: deepgram\.model is \['a', 'b'\]: expected text in quotes",
+        ),
+        ("[local]\ndata_dir = true\n", r"callpool\.toml: local\.data_dir is True: expected a path"),
+        (
+            "[web]\nallowed_origins = [1]\n",
+            r"callpool\.toml: web\.allowed_origins is \[1\]: expected a list of texts in quotes",
+        ),
+        ("[web]\nallowed_origins = 1\n", r"web\.allowed_origins is 1: expected a list of texts in quotes"),
+        (
+            "[openai]\napi_key = 1234\n",
+            r"callpool\.toml: openai\.api_key is '\*\*\*': expected text in quotes",
+        ),
+        ("[openai]\nbase_url = ''\n", r"callpool\.toml: openai\.base_url is not set: expected an address"),
         ("[web]\nport = " + "9" * 5000, r"callpool\.toml is 'unreadable': expected a TOML file"),
         ("a = " + "[" * 10_000, r"callpool\.toml is 'unreadable': expected a TOML file"),
         ("web = 5\n", r"callpool\.toml: \[web\] is 'web': expected"),
@@ -196,13 +244,17 @@ def test_secrets_come_from_files_and_other_variables(tmp_path: Path) -> None:
     [
         ("file:///does/not/exist", r"a readable file with the secret in it \(No such file or directory\)"),
         ("env://NOT_THERE", r"the name of an environment variable \(NOT_THERE is unset\)"),
+        ("env://EMPTY", r"the name of an environment variable \(EMPTY is empty\)"),
+        ("file://empty", r"a file with the secret in it \(it is empty\)"),
         ("gopher://vault/key", r"is 'gopher://…': expected a plain value"),
     ],
 )
-def test_a_secret_that_cannot_be_found_is_refused(value: str, message: str) -> None:
+def test_a_secret_that_cannot_be_found_is_refused(tmp_path: Path, value: str, message: str) -> None:
     """The line names the place, never a secret."""
+    (tmp_path / "empty").write_text("\n")
+
     with pytest.raises(SettingError, match=message):
-        load({"OPENAI_API_KEY": value})
+        load({"OPENAI_API_KEY": value, "EMPTY": " "})
 
 
 def test_a_secret_does_not_show_itself() -> None:
@@ -233,14 +285,17 @@ def test_settings_reach_other_processes_as_they_are() -> None:
         ("sqlite:////data/calls.db", "sqlite+aiosqlite:////data/calls.db"),
         ("sqlite:///calls.db", "sqlite+aiosqlite:///{here}/calls.db"),
         ("sqlite+aiosqlite:///a/calls.db?timeout=5", "sqlite+aiosqlite:///{here}/a/calls.db?timeout=5"),
+        ("sqlite:///~/calls.db", "sqlite+aiosqlite:///{home}/calls.db"),
         ("postgresql://u:p@db/calls", "postgresql+asyncpg://u:p@db/calls"),
+        ("postgresql://db/~calls", "postgresql+asyncpg://db/~calls"),
         ("postgresql+asyncpg://db/calls", "postgresql+asyncpg://db/calls"),
         ("", "sqlite+aiosqlite:///{here}/.callpool/callpool.db"),
     ],
 )
 def test_the_store_url_has_its_driver_and_an_absolute_path(tmp_path: Path, given: str, url: str) -> None:
     """Every process opens the same file, wherever it was started."""
-    assert load({"CALLPOOL_STORE_URL": given}).store_url == url.format(here=tmp_path.resolve())
+    expected = url.format(here=tmp_path.resolve(), home=Path.home().resolve())
+    assert load({"CALLPOOL_STORE_URL": given}).store_url == expected
 
 
 def test_a_provider_is_local_until_it_has_a_key_or_an_address() -> None:
@@ -249,6 +304,23 @@ def test_a_provider_is_local_until_it_has_a_key_or_an_address() -> None:
     assert not load({"OPENAI_API_KEY": "sk-1"}).is_local("openai")
     assert not load({"OPENAI_BASE_URL": "http://127.0.0.1:11434/v1"}).is_local("openai")
     assert load({"OPENAI_API_KEY": "sk-1"}).is_local("deepgram")
+
+
+def test_a_provider_without_a_key_is_sent_a_placeholder() -> None:
+    """Self-hosted ones want a header, whatever is in it."""
+    settings = load({"OPENAI_BASE_URL": "http://127.0.0.1:11434/v1", "DEEPGRAM_API_KEY": "dg-1"})
+
+    assert (settings.openai.key, settings.deepgram.key) == (LOCAL_KEY, "dg-1")
+
+
+@pytest.mark.parametrize("missing", ["LIVEKIT_API_KEY", "LIVEKIT_API_SECRET"])
+def test_half_a_key_pair_is_named(missing: str) -> None:
+    """Nothing can be signed with it."""
+    pair = {"LIVEKIT_API_KEY": "key", "LIVEKIT_API_SECRET": "secret"}
+    load(pair).livekit.check_key_pair()
+
+    with pytest.raises(SettingError, match=f"^{missing} is not set: expected the "):
+        load(pair | {missing: ""}).livekit.check_key_pair()
 
 
 def test_callers_are_sent_to_the_public_address_where_there_is_one() -> None:

@@ -2,6 +2,7 @@
 
 import sys
 import types
+from pathlib import Path
 
 import pytest
 
@@ -30,6 +31,17 @@ def test_what_is_no_roster_is_refused_by_name(name: str) -> None:
     """One line that names the setting and what would be valid."""
     with pytest.raises(SettingError, match=f"CALLPOOL_ROSTER is '{name}': expected a module with a ROSTER"):
         load_roster(name)
+
+
+def test_what_a_roster_lacks_is_not_taken_for_the_roster(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A module that the roster imports may have a name that the roster's begins with."""
+    (tmp_path / "no_such").mkdir()
+    (tmp_path / "no_such" / "roster.py").write_text("import no_suc\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ModuleNotFoundError, match="'no_suc'"):
+        load_roster("no_such.roster")
 
 
 def test_an_empty_roster_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -423,7 +423,7 @@ def test_the_same_conversation_always_gets_the_same_answer() -> None:
 
 
 def test_a_long_conversation_costs_little_more_than_a_short_one() -> None:
-    """The work for an answer grows no faster than the talk: 20 times in 20 turns, doubled for noise."""
+    """The work for an answer grows slower than the talk: about 2.3 times in 20 turns, with room for noise."""
     tools = [
         book_table, set_thermostat, set_lights, get_weather, schedule_callback, register_guest, add_toppings,
         report_outage, cancel_subscription, change_address, forward_to_colleague, file_complaint,
@@ -435,4 +435,4 @@ def test_a_long_conversation_costs_little_more_than_a_short_one() -> None:
         started_s = time.process_time()
         caller.ask()
         spent_s.append(time.process_time() - started_s)
-    assert max(spent_s[-3:]) < 40 * max(spent_s[:3])
+    assert max(spent_s[-3:]) < 10 * max(spent_s[:3])

@@ -59,12 +59,18 @@ def test_repeats_and_zeros() -> None:
     assert heard("double five treble one") == ["55111"]
     assert heard("six seven eight nine oh") == ["67890"]
     assert heard("nought triple seven zero") == ["07770"]
+    assert heard("nil niner fourty five one") == ["09451"]
 
 
 def test_what_the_local_engine_writes_for_a_leading_four() -> None:
     """Moonshine writes "For four, five, five, six." for 4 4 5 5 6."""
     assert heard("For four, five, five, six.") == ["44556"]
     assert heard("For 44556.") == ["44556"]
+
+
+def test_a_raised_digit_is_none() -> None:
+    """It belongs to a unit, and no number can be made of it."""
+    assert heard("20 ² 5", None) == ["20", "5"]
 
 
 def test_two_numbers_are_two() -> None:
@@ -98,6 +104,9 @@ def test_words_that_only_sound_like_digits_are_no_number() -> None:
         ("two and a half", [2.5]),
         ("a dozen eggs and a couple of lemons", [12, 2]),
         ("this one", []),
+        ("two million three hundred thousand and five", [2_300_005]),
+        ("three hundred thousand", [300_000]),
+        (f"{'9' * 400} thousand", []),
         ("no number here", []),
     ],
 )
@@ -133,6 +142,7 @@ def test_days(text: str, day: str) -> None:
         ("19:45", (19, 45)),
         ("noon", (12, 0)),
         ("at eight", (8, 0)),
+        ("twelve o'clock", (12, 0)),
     ],
 )
 def test_times(text: str, clock: tuple[int, int]) -> None:

@@ -10,7 +10,7 @@ from standin_caller import Caller
 
 import callpool_agents
 from callpool.errors import SettingError
-from callpool.local.behaviour import ToolUse
+from callpool.local.behaviour import Said, ToolUse
 from callpool.local.standin import StandIn
 from callpool_tools.hang_up import end_call_tool
 from callpool_tools.orders import Orders, order_tools
@@ -122,6 +122,9 @@ def test_rules_apply_to_their_agent_only(caller: Caller) -> None:
         ("agent: a\nlanguages: {en: {intents: {t: [-no]}}}", "at least one word that must be said"),
         ("agent: a\nlanguages: {en: {results: {t: [{say: 'a {b'}]}}}", "results.t[0].say"),
         ("agent: a\nlanguages: {en: {results: {t: [{say: 'a {b.c}'}]}}}", "the name of a field"),
+        ("agent: a\nlanguages: {en: {results: {t: [{say: 'a {b:d}'}]}}}", "is '{b:d}': expected the name of"),
+        ("agent: a\nlanguages: {en: {results: {t: [{say: 'a {b!r}'}]}}}", "is '{b!r}': expected the name of"),
+        ("agent: a\nlanguages: {en: {results: {t: [{say: 'a {}'}]}}}", "is '{}': expected the name of"),
         ("agent: a\nlanguages: {en: {questions: {p: 7}}}", "questions.p is 7: expected a text"),
         ("agent: a\nlanguages: {en: {talk: [{say: hi}]}}", "talk[0].words is None"),
     ],
@@ -137,4 +140,4 @@ def test_a_wrong_rule_is_refused_with_its_file_and_key(tmp_path: Path, text: str
 
 def test_a_folder_without_rules_is_fine(tmp_path: Path) -> None:
     """The tools alone have to do."""
-    assert StandIn.load([tmp_path])
+    assert Caller([], model=StandIn.load([tmp_path])).ask() == Said("Hello. How can I help you?")

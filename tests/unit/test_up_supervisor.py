@@ -9,9 +9,11 @@ import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
+import psutil
 import pytest
 
-from callpool.local.child import Program
+from callpool.local.child import Child, Program
+from callpool.local.ports import listens
 from callpool.local.supervisor import ChildFailed, Service, Supervisor
 
 SERVES = """
@@ -94,6 +96,58 @@ async def test_one_that_never_answers_is_given_up(free_port: Callable[[], int]) 
         with pytest.raises(ChildFailed, match="3 times in a row, before it answered: no model"):
             await keeping
     assert len(watched.pids) == 3
+
+
+@asynccontextmanager
+async def stranger_on(port: int) -> AsyncIterator[None]:
+    """A program that is not watched, and answers."""
+    program = Program("stranger", (sys.executable, "-c", SERVES.format(port=port)), os.environ)
+    stranger = Child.start(program, lambda _: None)
+    try:
+        async with asyncio.timeout(20):
+            while not listens(stranger.pid, port):
+                await asyncio.sleep(0.02)
+        yield
+    finally:
+        await stranger.stop()
+
+
+async def test_a_stranger_on_its_port_does_not_answer_for_it(free_port: Callable[[], int]) -> None:
+    """While it runs, it does not serve; and starts that end count as made in vain."""
+    port = free_port()
+    watched = Watched("import time; time.sleep(1); raise SystemExit('the port is taken')", port)
+    async with stranger_on(port), kept(watched) as keeping, asyncio.timeout(30):
+        answering = asyncio.create_task(watched.supervisor.answers.wait())
+        with pytest.raises(ChildFailed, match="3 times in a row, before it answered: the port is taken"):
+            await keeping
+        assert not answering.done()
+        answering.cancel()
+    assert len(watched.pids) == 3
+
+
+async def test_what_it_starts_may_answer_for_it(free_port: Callable[[], int]) -> None:
+    """A script around the program is the program."""
+    port = free_port()
+    inner = [sys.executable, "-c", SERVES.format(port=port)]
+    watched = Watched(f"import subprocess; subprocess.run({inner!r})", port)
+    async with kept(watched), asyncio.timeout(30):
+        await watched.supervisor.answers.wait()
+    assert watched.reports == []
+
+
+async def test_an_answer_counts_where_the_system_does_not_tell(
+    free_port: Callable[[], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A program with privileges of its own hides its sockets, also from its parent."""
+
+    def denied(*_: object) -> None:
+        raise psutil.AccessDenied
+
+    monkeypatch.setattr(psutil.Process, "net_connections", denied)
+    port = free_port()
+    watched = Watched(SERVES.format(port=port), port)
+    async with kept(watched), asyncio.timeout(30):
+        await watched.supervisor.answers.wait()
 
 
 async def test_stopped_it_stays_stopped(free_port: Callable[[], int]) -> None:

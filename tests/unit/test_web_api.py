@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import errno
 import json
 import logging
+import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -15,6 +17,7 @@ import jwt
 import pytest
 from aiohttp import ClientResponse
 from aiohttp.test_utils import TestClient, TestServer
+from aiohttp.web import TCPSite
 
 from callpool.errors import CallpoolError, SettingError
 from callpool.secrets import Secret
@@ -343,12 +346,49 @@ def test_a_missing_key_is_refused_at_start(livekit: LiveKit, name: str) -> None:
     assert refused.value.name == name
 
 
-@pytest.mark.parametrize("entry", ["*", "shop.example", "https://shop.example/path"])
+@pytest.mark.parametrize(
+    "entry",
+    [
+        "*",
+        "shop.example",
+        "https://shop.example/path",
+        "https://shop.example:443",
+        "https://shop.example:0443",
+        "http://shop.example:80/",
+        "https://shop.example:",
+        "https://u@shop.example",
+        "https://shop.example?y",
+        "https://shop.example#y",
+        "https://sh\N{LATIN SMALL LETTER O WITH DIAERESIS}p.example",
+    ],
+)
 def test_an_origin_that_no_browser_sends_is_refused_at_start(entry: str) -> None:
     """An entry that could never match is a mistake, not a wish."""
     with pytest.raises(SettingError) as refused:
         application(dataclasses.replace(SETTINGS, web=Web(allowed_origins=(entry,))))
     assert refused.value.name == "CALLPOOL_WEB_ALLOWED_ORIGINS"
+
+
+@pytest.mark.parametrize(
+    "entry",
+    ["https://shop.example", "https://Shop.example/", "http://shop.example:443", "http://[::1]:8080"],
+)
+def test_an_origin_that_browsers_send_is_taken(entry: str) -> None:
+    """With the port where it is not the usual one."""
+    application(dataclasses.replace(SETTINGS, web=Web(allowed_origins=(entry,))))
+
+
+async def test_whatever_keeps_it_from_listening_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such as an IPv6 address on a machine without IPv6."""
+
+    async def refuse(_site: TCPSite) -> None:
+        raise OSError(errno.EAFNOSUPPORT, os.strerror(errno.EAFNOSUPPORT))
+
+    monkeypatch.setattr(TCPSite, "start", refuse)
+    with pytest.raises(CallpoolError) as refused:
+        await serve(dataclasses.replace(SETTINGS, web=Web(host="::1", port=8080)))
+    assert "CALLPOOL_WEB_HOST is '::1' and CALLPOOL_WEB_PORT 8080" in str(refused.value)
+    assert os.strerror(errno.EAFNOSUPPORT) in str(refused.value)
 
 
 async def test_a_port_in_use_is_named(web: Web_) -> None:

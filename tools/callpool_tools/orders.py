@@ -13,16 +13,9 @@ from typing import IO, Any
 from livekit.agents import FunctionTool, RunContext, ToolError, function_tool
 
 from callpool.call import Call
+from callpool.number_words import REPEATS, TEENS, TENS, UNITS
 
 ORDER_DIGITS = 5
-
-_SPOKEN_DIGITS = {
-    word: str(digit)
-    for digit, words in enumerate(
-        ("zero oh o", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
-    )
-    for word in words.split()
-}
 
 
 @dataclass(frozen=True)
@@ -71,9 +64,16 @@ class Orders:
 
 
 def digits(spoken: str) -> str:
-    """The digits in what a model passed on: `1 2 3 4 5`, `12,345` and `one two three` all count."""
-    words = re.findall(r"\d|[a-z]+", spoken.lower())
-    return "".join(word if word.isdigit() else _SPOKEN_DIGITS.get(word, "") for word in words)
+    """The digits in what a model passed on: `1 2 3 4 5`, `12,345`, `one double two` and `twenty-three`."""
+    found = ""
+    before = ""
+    for word in re.findall(r"\d+|[a-z]+", spoken.lower()):
+        if before in TENS and UNITS.get(word):
+            found = found[:-1]
+        digit = word if word.isdigit() else str((UNITS | TEENS | TENS).get(word, ""))
+        found += digit * (REPEATS.get(before, 1) if len(digit) == 1 else 1)
+        before = word
+    return found
 
 
 def order_tools(orders: Orders) -> list[FunctionTool[Any, Any]]:

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
-from livekit import rtc
 from numpy.typing import NDArray
 
 from callpool.errors import SettingError
+from callpool.local.speaking import resample
 
 RATE_HZ = 48000
 WINDOW_S = 0.01
@@ -46,11 +46,7 @@ def from_pcm(data: bytes, rate_hz: int, channels: int = 1) -> Samples:
     """Make 48 kHz mono of interleaved 16-bit samples."""
     interleaved = np.frombuffer(data[: len(data) // (2 * channels) * 2 * channels], dtype="<i2")
     mono: Samples = interleaved.reshape(-1, channels).mean(axis=1).astype(np.int16)
-    if rate_hz == RATE_HZ:
-        return mono
-    resampler = rtc.AudioResampler(rate_hz, RATE_HZ, quality=rtc.AudioResamplerQuality.HIGH)
-    frames = [*resampler.push(bytearray(mono.tobytes())), *resampler.flush()]
-    return np.concatenate([np.frombuffer(frame.data, dtype=np.int16) for frame in frames] or [mono[:0]])
+    return resample(mono, rate_hz, RATE_HZ)
 
 
 def read_wav(path: Path) -> Samples:

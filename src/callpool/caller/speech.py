@@ -11,7 +11,7 @@ import aiohttp
 
 from callpool.caller.sound import RATE_HZ, Samples, from_pcm, to_wav
 from callpool.errors import CallpoolError
-from callpool.settings import LOCAL_KEY, Cartesia, Deepgram
+from callpool.settings import Cartesia, Deepgram
 
 CARTESIA_VERSION = "2024-11-13"
 TIMEOUT = aiohttp.ClientTimeout(total=60, sock_connect=5)
@@ -40,10 +40,7 @@ class Speech:
             "language": self.language,
             "output_format": {"container": "raw", "encoding": "pcm_s16le", "sample_rate": RATE_HZ},
         }
-        headers = {
-            "X-API-Key": self.cartesia.api_key.reveal() or LOCAL_KEY,
-            "Cartesia-Version": CARTESIA_VERSION,
-        }
+        headers = {"X-API-Key": self.cartesia.key, "Cartesia-Version": CARTESIA_VERSION}
         samples = from_pcm(await self._post(url, headers, json=request), RATE_HZ)
         if not samples.any():
             raise SpeechError(f"{url} gave no sound for {text!r}: expected words that can be spoken")
@@ -52,10 +49,7 @@ class Speech:
     async def transcribe(self, samples: Samples) -> str:
         """Hear a recording through Deepgram's `POST /v1/listen`. Raises SpeechError."""
         url = f"{self.deepgram.base_url.rstrip('/')}/v1/listen"
-        headers = {
-            "Authorization": f"Token {self.deepgram.api_key.reveal() or LOCAL_KEY}",
-            "Content-Type": "audio/wav",
-        }
+        headers = {"Authorization": f"Token {self.deepgram.key}", "Content-Type": "audio/wav"}
         query = {"model": self.deepgram.model, "language": self.language, "smart_format": "true"}
         body = await self._post(url, headers, params=query, data=to_wav(samples))
         try:

@@ -27,11 +27,11 @@ def configuration(settings: Settings) -> list[Finding]:
         )
         for variable in settings.unknown
     ]
-    return [*findings, roster(settings)]
+    return findings
 
 
-def roster(settings: Settings) -> Finding:
-    """Whether the module with the agents is there; it is not imported."""
+async def roster(settings: Settings) -> Finding:
+    """Whether the module with the agents is there; it is not imported, the packages around it are."""
     name = settings.worker.roster
     try:
         there = importlib.util.find_spec(name) is not None

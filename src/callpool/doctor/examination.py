@@ -26,6 +26,7 @@ async def run(settings: Settings, *, as_json: bool) -> int:
 async def examine(settings: Settings) -> list[Finding]:
     """All findings, in a fixed order. A running `callpool up` is examined with the settings that it has."""
     findings = configuration.configuration(settings)
+    findings.append(await examined("roster", configuration.roster(settings)))
     try:
         running = Running.find(settings.local.data_dir)
         used = running.applied(settings) if running else settings

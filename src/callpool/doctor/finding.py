@@ -8,8 +8,8 @@ import json
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, replace
 
+from callpool.checks import hide_passwords
 from callpool.errors import CallpoolError
-from callpool.settings import hide_passwords
 
 TIMEOUT_S = 5.0
 

@@ -9,7 +9,7 @@ import aiohttp
 from callpool.caller.speech import CARTESIA_VERSION, why
 from callpool.doctor.finding import Finding
 from callpool.running import Running
-from callpool.settings import LOCAL_KEY, Provider, Settings
+from callpool.settings import Provider, Settings
 
 
 @dataclass(frozen=True)
@@ -26,17 +26,13 @@ class Endpoint:
 def endpoint(settings: Settings, provider: Provider) -> Endpoint:
     match provider:
         case "deepgram":
-            key = settings.deepgram.api_key.reveal() or LOCAL_KEY
-            headers = {"Authorization": f"Token {key}"}
+            headers = {"Authorization": f"Token {settings.deepgram.key}"}
             return Endpoint(provider, settings.deepgram.base_url, headers, ("/v1/auth/token", "/v1/projects"))
         case "openai":
-            key = settings.openai.api_key.reveal() or LOCAL_KEY
-            return Endpoint(
-                provider, settings.openai.base_url, {"Authorization": f"Bearer {key}"}, ("/models",)
-            )
+            headers = {"Authorization": f"Bearer {settings.openai.key}"}
+            return Endpoint(provider, settings.openai.base_url, headers, ("/models",))
         case "cartesia":
-            key = settings.cartesia.api_key.reveal() or LOCAL_KEY
-            headers = {"X-API-Key": key, "Cartesia-Version": CARTESIA_VERSION}
+            headers = {"X-API-Key": settings.cartesia.key, "Cartesia-Version": CARTESIA_VERSION}
             return Endpoint(provider, settings.cartesia.base_url, headers, ("/voices?limit=1",))
 
 

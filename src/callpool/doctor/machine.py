@@ -14,8 +14,7 @@ from callpool.errors import CallpoolError
 from callpool.local.engines import missing_packages
 from callpool.local.ports import Transport, refused
 from callpool.running import Running
-from callpool.secrets import Secret
-from callpool.settings import LOCAL_KEY, PROVIDERS, Cartesia, Deepgram, Settings, fields
+from callpool.settings import PROVIDERS, Cartesia, Deepgram, Settings, fields
 
 SENTENCE = "I would like to know where my order is."
 ALIKE = 0.7
@@ -30,10 +29,7 @@ async def engines(http: aiohttp.ClientSession, settings: Settings, running: Runn
         return installed(settings)
     if health.get("scripted"):
         return Finding("local engines", None, f"{origin} plays a script; its engines are not loaded")
-    secret = Secret(LOCAL_KEY)
-    speech = Speech(
-        http, Deepgram(api_key=secret, base_url=origin), Cartesia(api_key=secret, base_url=origin)
-    )
+    speech = Speech(http, Deepgram(base_url=origin), Cartesia(base_url=origin))
     begun = time.monotonic()
     try:
         heard = await speech.transcribe(await speech.synthesize(SENTENCE))

@@ -12,7 +12,7 @@ from livekit import api
 from callpool.caller.speech import why
 from callpool.doctor.configuration import MAKE_UP
 from callpool.doctor.finding import Finding
-from callpool.errors import StoreError
+from callpool.errors import SettingError, StoreError
 from callpool.running import Running
 from callpool.settings import Settings
 from callpool.store import schema
@@ -27,9 +27,10 @@ async def livekit(http: aiohttp.ClientSession, settings: Settings, running: Runn
     server = settings.livekit
     if running is None and "livekit.url" not in settings.given and not server.api_key:
         return Finding("livekit", None, "no server is set", f"{MAKE_UP}, or set LIVEKIT_URL and its keys")
-    for variable, value in (("LIVEKIT_API_KEY", server.api_key), ("LIVEKIT_API_SECRET", server.api_secret)):
-        if not value:
-            return Finding("livekit", False, f"{server.url} has no {variable}", f"set {variable}")
+    try:
+        server.check_key_pair()
+    except SettingError as error:
+        return Finding("livekit", False, f"{server.url} has no {error.name}", f"set {error.name}")
     client = api.LiveKitAPI(
         server.url, server.api_key, server.api_secret.reveal(), session=http, failover=False
     )

@@ -108,10 +108,13 @@ class Script:
 
     @classmethod
     def read(cls, path: Path) -> Script:
-        """Read a YAML file: `hears: [{text, language}]`, `says: [{text, tools: [{name, arguments}]}]`."""
+        """Read a YAML file: `hears: [{text, language}]`, `says: [{text, tools: [{name, arguments}]}]`.
+
+        Raises SettingError, also for a list without an entry.
+        """
         try:
             document = yaml.safe_load(path.read_text())
-            return cls(
+            script = cls(
                 hears=[
                     Heard(str(entry["text"]), str(entry.get("language", "en"))) for entry in document["hears"]
                 ],
@@ -125,9 +128,13 @@ class Script:
                     for entry in document["says"]
                 ],
             )
+            if not script.hears or not script.says:
+                raise ValueError("a list is empty")
         except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError, ValueError) as error:
-            expected = f"a YAML file with lists `hears` and `says` ({type(error).__name__}: {error})"
+            reason = " ".join(str(error).split())
+            expected = f"a YAML file with lists `hears` and `says` ({type(error).__name__}: {reason})"
             raise SettingError("--script", str(path), expected) from error
+        return script
 
 
 @dataclass(frozen=True)

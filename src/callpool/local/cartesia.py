@@ -1,7 +1,7 @@
 """The Cartesia protocol: `/tts/websocket` with its contexts, and `/tts/bytes`.
 
 Any key and any voice id will do. The voice speaks English whatever `language` says; speed, emotion and volume
-are ignored. Word times are estimates (see `speaking.estimate_words`); phoneme times are never sent.
+are ignored. Word times are estimates (see `word_times`); phoneme times are never sent.
 
 Faults are asked for once a request: at the handshake of a WebSocket, for its first context; then for each
 further context, since clients keep connections. There `429` and `500` are error messages, not HTTP answers.
@@ -56,7 +56,7 @@ class Speak:
         try:
             _authorize(request)
             fault = await _fault_of(request, self._behaviour)
-            wanted = Generation.parse(json_object(await request.text()), ("raw", "wav"))
+            wanted = Generation.parse(json_object(await request.read()), ("raw", "wav"))
             if not wanted.transcript.strip():
                 raise Refusal(400, "Invalid transcript", "transcript must not be empty.")
         except Refusal as refusal:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +23,7 @@ FAULTS: dict[FaultKind | None, tuple[int, str, str]] = {
     "500": (500, "Internal server error", "An injected fault."),
 }
 """The injected faults that are an answer: status, title, message."""
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
 class Refusal(Exception):
@@ -67,6 +69,8 @@ class Generation:
         transcript = body.get("transcript")
         if not isinstance(transcript, str):
             raise Refusal(400, "Invalid transcript", "transcript must be a string.")
+        if _SURROGATE.search(transcript):
+            raise Refusal(400, "Invalid transcript", "transcript must be Unicode text.")
         if not isinstance(body.get("model_id"), str) or not body["model_id"]:
             raise Refusal(400, "Invalid model", "model_id must be the id of a model.")
         voice = body.get("voice")
@@ -105,10 +109,10 @@ class Generation:
         )
 
 
-def json_object(text: str) -> dict[str, Any]:
+def json_object(text: str | bytes) -> dict[str, Any]:
     try:
         body = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise Refusal(400, "Invalid request", "The body is not valid JSON.") from None
     if not isinstance(body, dict):
         raise Refusal(400, "Invalid request", "The body must be a JSON object.")

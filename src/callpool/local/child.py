@@ -45,6 +45,11 @@ class Exit:
     """The last lines that it printed."""
     lived_s: float
 
+    @property
+    def last(self) -> str:
+        """The last line that it printed, else how it ended."""
+        return self.lines[-1] if self.lines else str(self)
+
     def __str__(self) -> str:
         if self.code >= 0:
             return f"ended with exit code {self.code}"
@@ -126,6 +131,18 @@ class Child:
     def _ended(self, how: Exit) -> None:
         if not self.exited.done():
             self.exited.set_result(how)
+
+
+async def run(program: Program, limit_s: float, log: Callable[[str], None] = lambda _: None) -> Exit:
+    """Run a program to its end. It is killed when that takes longer than `limit_s` or this is cancelled."""
+    child = Child.start(program, log)
+    try:
+        async with asyncio.timeout(limit_s):
+            return await asyncio.shield(child.exited)
+    except TimeoutError:
+        return Exit(-signal.SIGKILL, (f"{program.name} took more than {limit_s:g} s",), limit_s)
+    finally:
+        child.kill()
 
 
 @cache

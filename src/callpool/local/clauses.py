@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from livekit import blingfire
+
 SHORT_SENTENCE = 40
 """Characters: a first sentence up to this length is spoken whole, since a cut would save too little time."""
 FIRST_CLAUSE = 10
@@ -13,9 +15,9 @@ LONG_SENTENCE = 160
 LONG_CLAUSE = 60
 """Characters that a clause of a long sentence needs at least."""
 
-_SENTENCE_END = re.compile(r"[.!?…]+[\"'”’)\]]*(?=\s)|\n\s*")
 _CLAUSE_END = re.compile(r"[,;:][\"'”’)\]]*(?=\s)|(?<=\s)[–—-](?=\s)")
-_ABBREVIATION = re.compile(r"(?:^|[\s(])(?:Mr|Mrs|Ms|Dr|St|Jr|Sr|vs|etc|[A-Z]|(?:[a-z]\.)+[a-z])\.$")
+_ANY_WORD = "The"
+"""Set behind white space, it shows whether a sentence can end there: after `Mr. ` it cannot."""
 
 
 class Clauses:
@@ -58,7 +60,9 @@ class Clauses:
         return clause.end() if clause and (not sentence or clause.end() < sentence) else sentence
 
     def _sentence_end(self) -> int:
-        for match in _SENTENCE_END.finditer(self._text):
-            if not _ABBREVIATION.search(self._text[: match.end()]):
-                return match.end()
-        return 0
+        line, newline, _ = self._text.partition("\n")
+        so_far = line + _ANY_WORD if line[-1:].isspace() else line
+        _, ends = blingfire.text_to_sentences_with_offsets(so_far)
+        if len(ends) > 1:
+            return ends[0][1]
+        return len(line) + len(newline) if newline else 0

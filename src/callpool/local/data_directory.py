@@ -21,6 +21,8 @@ LOCK_FILE = "up.lock"
 KEY_FILE = "livekit-api-key"
 SECRET_FILE = "livekit-api-secret"  # noqa: S105 - a file name
 GIVEN_SECRET_FILE = "livekit-api-secret-given"  # noqa: S105
+SERVER_FILE = "livekit.yaml"
+"""The LiveKit server's configuration, which holds the secret."""
 SHORTEST_SECRET = 32
 """What LiveKit asks for, characters."""
 
@@ -100,8 +102,10 @@ class DataDirectory:
         write_private(self._up_file, json.dumps(document, indent=2) + "\n")
 
     def release(self) -> None:
-        """Remove up.json and let the next `up` in."""
-        self._up_file.unlink(missing_ok=True)
+        """Remove up.json and a secret that was given, which may be kept in a vault; let the next `up` in."""
+        for file in (self._up_file, self.path / GIVEN_SECRET_FILE, self.path / SERVER_FILE):
+            with contextlib.suppress(OSError):  # the error that ended `up` is the one to be told
+                file.unlink(missing_ok=True)
         self._lock.close()
 
 
@@ -120,10 +124,13 @@ def write_private(path: Path, text: str) -> None:
 
 
 def _text(path: Path) -> str:
+    """What stands in a file; empty when there is none, or no text. Raises CallpoolError."""
     try:
         return path.read_text().strip()
     except (FileNotFoundError, UnicodeDecodeError):
         return ""
+    except OSError as error:
+        raise CallpoolError(f"{path} cannot be read: {error.strerror}") from error
 
 
 def _already_running(path: Path, pid: str) -> str:

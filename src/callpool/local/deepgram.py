@@ -12,7 +12,7 @@ from aiohttp import WSCloseCode, WSMsgType, web
 
 from callpool.local.behaviour import SLOW_S, Behaviour, FaultKind
 from callpool.local.breaking import abort, hang
-from callpool.local.deepgram_wire import Message, Report, Word, schema_error
+from callpool.local.deepgram_wire import Message, Report, schema_error
 from callpool.local.ear import Ear, EngineEar, ScriptEar
 from callpool.local.hearing import Hearing, ModelInfo
 from callpool.local.listen_query import ListenQuery, QueryError
@@ -241,6 +241,10 @@ def _kind(text: str) -> str | QueryError:
         kind = document["type"]
     except json.JSONDecodeError as error:
         return QueryError(f"{error.msg} at line {error.lineno} column {error.colno}")
+    except ValueError:
+        return QueryError("number out of range")
+    except RecursionError:
+        return QueryError("recursion limit exceeded")
     except (TypeError, KeyError):
         return QueryError("missing field `type`")
     if kind not in ("CloseStream", "KeepAlive", "Finalize"):
@@ -273,9 +277,8 @@ async def _body(request: web.Request, report: Report) -> bytes:
 
 
 def _recorded(report: Report, transcript: Transcript) -> Message:
-    words = [Word(word.written, word.start_s, word.end_s) for word in transcript.words]
     channel: Message = {
-        "alternatives": [report.alternative(words, transcript.confidence, transcript.language)]
+        "alternatives": [report.alternative(transcript.words, transcript.confidence, transcript.language)]
     }
     if report.query.detect_language:
         channel |= {"detected_language": transcript.language, "language_confidence": transcript.confidence}

@@ -1,7 +1,7 @@
 """Deepgram's messages: Results and their words, SpeechStarted, UtteranceEnd, Metadata, Error.
 
-The model gives words without times, so a word's time is an estimate: the voiced part of a segment is shared
-out among its words by their length. Its confidence is how sure the voice detection was that someone spoke.
+The model gives words without times, so the voiced part of a segment is shared out among its words (see
+`word_times`). A word's confidence is how sure the voice detection was that someone spoke.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -17,36 +18,10 @@ from callpool.local.hearing import ModelInfo
 from callpool.local.listen_query import ListenQuery
 from callpool.local.utterance import Segment
 from callpool.local.voice_activity import RATE_HZ
+from callpool.local.word_times import Word, spread
 
 Message = dict[str, Any]
 """A JSON object on its way to a client."""
-
-
-@dataclass(frozen=True)
-class Word:
-    """A word and its estimated time, seconds from the start of the stream."""
-
-    written: str
-    start_s: float
-    end_s: float
-
-    @property
-    def bare(self) -> str:
-        """Lower case, without punctuation around it."""
-        return re.sub(r"^\W+|\W+$", "", self.written).lower() or self.written
-
-
-def spread(text: str, start_s: float, end_s: float) -> list[Word]:
-    """Share out the time from `start_s` to `end_s` among the words of `text`, by their length."""
-    written = text.split()
-    weights = [len(word) + 1 for word in written]
-    total = sum(weights)
-    words, done = [], 0
-    for word, weight in zip(written, weights, strict=True):
-        start = start_s + (end_s - start_s) * done / total
-        done += weight
-        words.append(Word(word, start, start_s + (end_s - start_s) * done / total))
-    return words
 
 
 @dataclass
@@ -66,13 +41,13 @@ class Report:
         """Add what the client sent to the checksum in the metadata."""
         self._digest.update(payload)
 
-    def alternative(self, words: list[Word], confidence: float, language: str) -> Message:
+    def alternative(self, words: Sequence[Word], confidence: float, language: str) -> Message:
         """One reading of the speech. `language` is told when the query asks for `multi`."""
         multi = self.query.language == "multi"
         entries: list[Message] = []
         for word in words:
             entry: Message = {
-                "word": word.bare,
+                "word": _bare(word.text),
                 "start": round(word.start_s, 3),
                 "end": round(word.end_s, 3),
                 "confidence": round(confidence, 4),
@@ -80,7 +55,7 @@ class Report:
             if multi:
                 entry["language"] = language
             if self.query.formatted:
-                entry["punctuated_word"] = word.written
+                entry["punctuated_word"] = word.text
             entries.append(entry)
         shown = "punctuated_word" if self.query.formatted else "word"
         alternative: Message = {
@@ -103,7 +78,7 @@ class Report:
         from_finalize: bool = False,
     ) -> Message:
         """What was understood of a segment."""
-        words = spread(text, segment.voiced_from / RATE_HZ, segment.voiced_until / RATE_HZ)
+        words = spread(text.split(), segment.voiced_from / RATE_HZ, segment.voiced_until / RATE_HZ)
         return {
             "type": "Results",
             "channel_index": [0, 1],
@@ -136,6 +111,11 @@ class Report:
     @property
     def _model_info(self) -> Message:
         return {"name": self.model.name, "version": self.model.version, "arch": self.model.arch}
+
+
+def _bare(word: str) -> str:
+    """Lower case, without punctuation around it."""
+    return re.sub(r"^\W+|\W+$", "", word).lower() or word
 
 
 def speech_started(at: int) -> Message:

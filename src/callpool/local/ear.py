@@ -247,6 +247,8 @@ class EngineEar(Ear):
         self._run_at = segment.end
 
         def done(_: asyncio.Future[str]) -> None:
+            if words.cancelled():  # and so does not tell how long the engine takes
+                return
             self._run_took_s = loop.time() - began_s
             self._interim(run)
 
@@ -269,7 +271,7 @@ class EngineEar(Ear):
 
     def _interim(self, run: Run) -> None:
         over = run.segment.start < self._complete_until
-        if run.words.cancelled() or run.words.exception() or over or not self._report.query.interim_results:
+        if run.words.exception() or over or not self._report.query.interim_results:
             return
         if text := run.words.result():
             self._outbox.put(self._report.results(text, run.segment))

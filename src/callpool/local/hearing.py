@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
@@ -41,7 +41,7 @@ class Hearing:
     def __init__(self) -> None:
         self._model: Any = None
         self._thread = ThreadPoolExecutor(1, "hearing")
-        self._waiting = 0
+        self._runs: list[Future[str]] = []
 
     def load(self) -> None:
         """Load the model; blocks for about a second. Raises EngineError when it is not installed."""
@@ -66,23 +66,20 @@ class Hearing:
     @property
     def busy(self) -> bool:
         """Whether something is being transcribed or waits for it."""
-        return self._waiting > 0
+        return any(not run.done() for run in self._runs)
 
     def transcribe(self, samples: Samples) -> asyncio.Future[str]:
         """Start to transcribe `samples`; what waits in line is withdrawn by cancelling the future."""
         if self._model is None:
             raise RuntimeError("Hearing.load() comes first")
-        self._waiting += 1
-        future = asyncio.get_running_loop().run_in_executor(self._thread, self._run, samples)
-        future.add_done_callback(self._done)
-        return future
+        # The thread's own futures: a cancelled one of asyncio's is done while the thread still works.
+        self._runs = [run for run in self._runs if not run.done()]
+        self._runs.append(self._thread.submit(self._run, samples))
+        return asyncio.wrap_future(self._runs[-1])
 
     def close(self) -> None:
         """Let go of the thread; what waits in line is dropped."""
         self._thread.shutdown(wait=False, cancel_futures=True)
-
-    def _done(self, _: asyncio.Future[str]) -> None:
-        self._waiting -= 1
 
     def _run(self, samples: Samples) -> str:
         # Audio that stops in a word makes the model repeat itself.

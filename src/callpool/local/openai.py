@@ -45,6 +45,7 @@ _SERVER_ERROR = Refused(
     "The server had an error while processing your request. This is an injected fault.",
     kind="server_error",
 )
+_UNFORESEEN = Refused(500, "The server had an error while processing your request.", kind="server_error")
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -64,7 +65,7 @@ def routes(model: StandIn, behaviour: Behaviour, word_delay_s: float = WORD_DELA
 
 
 def _answering(handler: Handler) -> Handler:
-    """Check the key, and turn a refusal into its error body."""
+    """Check the key, and turn a refusal, or what nobody foresaw, into its error body."""
 
     async def answer(request: web.Request) -> web.StreamResponse:
         headers = {"x-request-id": new_id("req_", 32), "openai-version": "2020-10-01"}
@@ -75,6 +76,13 @@ def _answering(handler: Handler) -> Handler:
             if refused.status == 429:
                 headers |= {"retry-after": str(RETRY_AFTER_S), "retry-after-ms": str(RETRY_AFTER_S * 1000)}
             return web.json_response(refused.body, status=refused.status, headers=headers)
+        except (ConnectionError, web.HTTPException):
+            raise
+        except Exception:
+            logger.exception(
+                "a request fails", extra={"action": "llm_failed", "request": headers["x-request-id"]}
+            )
+            return web.json_response(_UNFORESEEN.body, status=_UNFORESEEN.status, headers=headers)
 
     return answer
 
@@ -87,6 +95,13 @@ def _check_key(request: web.Request) -> None:
             "You didn't provide an API key. You need to provide your API key in an Authorization header "
             "using Bearer auth (i.e. Authorization: Bearer YOUR_KEY).",
         )
+
+
+async def _body(request: web.Request) -> bytes:
+    try:
+        return await request.read()
+    except web.HTTPRequestEntityTooLarge as error:
+        raise Refused(413, f"The body of your request is too large: {error.text}") from error
 
 
 class _Service:
@@ -116,7 +131,7 @@ class _Service:
 
     async def complete(self, request: web.Request) -> web.StreamResponse:
         started_s = asyncio.get_running_loop().time()
-        asked = CompletionRequest.read(await request.read())
+        asked = CompletionRequest.read(await _body(request))
         fault = self._behaviour.fault("openai")
         if fault:
             logger.info("injecting a fault", extra={"action": "fault_injected", "kind": fault})
@@ -168,19 +183,25 @@ class _Service:
                 "x-request-id": new_id("req_", 32),
             }
         )
+        # All of it before the first byte: an answer that has begun can no longer become an error.
+        chunks = [
+            (
+                json.dumps(chunk, separators=(",", ":")),
+                any(each["finish_reason"] for each in chunk["choices"]),
+            )
+            for chunk in completion.chunks()
+        ]
         try:
             await response.prepare(request)
-            for number, chunk in enumerate(completion.chunks()):
+            for number, (data, finishing) in enumerate(chunks):
                 if number > 1:
                     await asyncio.sleep(self._word_delay_s)
-                finishing = any(choice["finish_reason"] for choice in chunk["choices"])
                 if fault == "drop" and (finishing or number > WORDS_BEFORE_DROP):
                     abort(request)
                     return response
                 if fault == "garbage" and number == 1:
                     await response.write(GARBAGE.encode())
                     continue
-                data = json.dumps(chunk, ensure_ascii=False, separators=(",", ":"))
                 await response.write(f"data: {data}\n\n".encode())
             await response.write(b"data: [DONE]\n\n")
             await response.write_eof()

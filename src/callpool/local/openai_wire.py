@@ -66,7 +66,7 @@ class CompletionRequest:
         """Raises Refused, worded as the API words it."""
         try:
             body = json.loads(raw)
-        except ValueError:
+        except (ValueError, RecursionError):
             body = None
         if not isinstance(body, dict):
             raise Refused(
@@ -81,14 +81,14 @@ class CompletionRequest:
         tools = _tools(body)
         choice, named = _choice(body, tools)
         stream = body.get("stream") is True
-        options = body.get("stream_options")
+        options = _object(body, "stream_options")
         if options is not None and not stream:
             raise Refused(
                 400,
                 "The 'stream_options' parameter is only allowed when 'stream' is enabled.",
                 "stream_options",
             )
-        if (body.get("response_format") or {}).get("type", "text") != "text":
+        if (_object(body, "response_format") or {}).get("type", "text") != "text":
             raise Refused(
                 400,
                 f"Invalid parameter: 'response_format' of this type is not supported with {model}, "
@@ -122,6 +122,13 @@ def _expected(param: str, wanted: str, value: object) -> Refused:
 
 def _missing(param: str) -> Refused:
     return Refused(400, f"Missing required parameter: '{param}'.", param, "missing_required_parameter")
+
+
+def _object(body: Json, name: str) -> Json | None:
+    value = body.get(name)
+    if value is not None and not isinstance(value, dict):
+        raise _expected(name, "an object", value)
+    return value
 
 
 def _messages(body: Json) -> list[Json]:
@@ -187,6 +194,14 @@ def _tool_order(index: int, message: Json, awaited: list[str]) -> list[str]:
     calls = message.get("tool_calls") or []
     if not isinstance(calls, list) or not all(isinstance(call, dict) and call.get("id") for call in calls):
         raise _missing(f"messages[{index}].tool_calls[0].id")
+    for number, call in enumerate(calls):
+        where = f"messages[{index}].tool_calls[{number}].function"
+        function = call.get("function", {})
+        if not isinstance(function, dict):
+            raise _expected(where, "an object", function)
+        for name in ("name", "arguments"):
+            if function.get(name) is not None and not isinstance(function[name], str):
+                raise _expected(f"{where}.{name}", "a string", function[name])
     return [str(call["id"]) for call in calls]
 
 
@@ -216,14 +231,23 @@ def _tools(body: Json) -> list[Json]:
         if tool["type"] not in ("function", "custom"):
             message = f"Invalid value: '{tool['type']}'. Supported values are: 'function' and 'custom'."
             raise Refused(400, message, f"{where}.type", "invalid_value")
-        function = tool.get("function")
-        if tool["type"] == "function" and not isinstance(function, dict):
+        if tool.get("function") is not None:
+            _check_function(f"{where}.function", tool["function"])
+        elif tool["type"] == "function":
             raise _missing(f"{where}.function")
-        if isinstance(function, dict) and not function.get("name"):
-            raise _missing(f"{where}.function.name")
-        if isinstance(function, dict) and not isinstance(function.get("parameters") or {}, dict):
-            raise _expected(f"{where}.function.parameters", "an object", function["parameters"])
     return tools
+
+
+def _check_function(where: str, function: object) -> None:
+    if not isinstance(function, dict):
+        raise _expected(where, "an object", function)
+    name = function.get("name")
+    if not name:
+        raise _missing(f"{where}.name")
+    if not isinstance(name, str):
+        raise _expected(f"{where}.name", "a string", name)
+    if not isinstance(function.get("parameters") or {}, dict):
+        raise _expected(f"{where}.parameters", "an object", function["parameters"])
 
 
 def _choice(body: Json, tools: Sequence[Json]) -> tuple[Choice, str | None]:
@@ -238,7 +262,7 @@ def _choice(body: Json, tools: Sequence[Json]) -> tuple[Choice, str | None]:
         case "required":
             return "required", None
         case {"type": "function", "function": {"name": str(name)}}:
-            if all(tool.get("function", {}).get("name") != name for tool in tools):
+            if all((tool.get("function") or {}).get("name") != name for tool in tools):
                 raise Refused(400, f"Tool choice '{name}' not found in 'tools' parameter.", "tool_choice")
             return "auto", name
         case str():

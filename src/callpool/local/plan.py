@@ -12,6 +12,7 @@ from callpool.local.data_directory import Keys
 from callpool.local.livekit_server import LOOPBACK, environment
 from callpool.local.ports import Ports, address, in_url, is_wildcard, outward_address
 from callpool.local.supervisor import Service
+from callpool.running import local_base_urls
 from callpool.settings import LOCAL_KEY, PROVIDERS, Settings
 
 DRAIN_S = 2
@@ -109,13 +110,11 @@ def child_environment(
 
 def _local_providers(settings: Settings, origin: str) -> dict[str, str]:
     env: dict[str, str] = {}
-    for provider in PROVIDERS:
-        base_url = f"{origin}/v1" if provider == "openai" else origin
-        if settings.is_local(provider):
+    for provider, base_url in local_base_urls(settings, origin).items():
+        env |= {f"{provider.upper()}_API_KEY": LOCAL_KEY, f"{provider.upper()}_BASE_URL": base_url}
+        if f"{provider}.model" not in settings.given:
             name, model = LOCAL_MODELS[provider]
-            env |= {f"{provider.upper()}_API_KEY": LOCAL_KEY, f"{provider.upper()}_BASE_URL": base_url}
-            if f"{provider}.model" not in settings.given:
-                env[name] = model
+            env[name] = model
     return env
 
 

@@ -90,6 +90,22 @@ def holder(port: int, transport: Transport) -> str:
     return "another process"
 
 
+def listens(pid: int, port: int) -> bool:
+    """Whether a process, or one that it started, listens on a TCP port. True where the system does not tell,
+    as of a program with privileges of its own."""
+    try:
+        top = psutil.Process(pid)
+        return any(
+            entry.status == psutil.CONN_LISTEN and entry.laddr.port == port
+            for process in (top, *top.children(recursive=True))
+            for entry in process.net_connections("tcp")
+        )
+    except psutil.AccessDenied:
+        return True
+    except psutil.NoSuchProcess:
+        return False
+
+
 def address(host: str) -> str:
     """The IP address that `--host` means, one of this machine's."""
     try:

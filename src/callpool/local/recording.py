@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import io
-import wave
 from dataclasses import dataclass
 
+import av
 import numpy as np
 
 from callpool.errors import CallpoolError
 from callpool.local.behaviour import Script
-from callpool.local.deepgram_wire import Word, spread
 from callpool.local.hearing import Hearing
+from callpool.local.listen_query import HIGHEST_RATE_HZ, LEAST_RATE_HZ
 from callpool.local.utterance import Ended, Segment, Utterances
 from callpool.local.voice_activity import RATE_HZ, Resampler, Samples, VoiceActivity
+from callpool.local.word_times import Word, spread
 
 ENDPOINT_S = 0.6
 """Silence between two pieces. There is no hurry, and longer pieces are understood better."""
 
 
 class RecordingError(CallpoolError):
-    """A recording is neither WAV with PCM samples nor raw samples of a known rate."""
+    """A recording is neither WAV of a usable rate nor raw samples of a known one."""
 
 
 @dataclass(frozen=True)
@@ -37,33 +38,30 @@ class Transcript:
 def read_recording(body: bytes, encoding: str | None, sample_rate_hz: int | None) -> Samples:
     """Decode to 16 kHz mono. A WAV header wins over `encoding`. Raises RecordingError."""
     if body[:4] == b"RIFF":
-        pcm, rate_hz = _read_wav(body)
-    elif encoding == "linear16" and sample_rate_hz is not None:
-        pcm, rate_hz = body, sample_rate_hz
-    else:
+        return _read_wav(body)
+    if encoding != "linear16" or sample_rate_hz is None:
         raise RecordingError("a recording is unreadable: expected WAV, or linear16 with a sample rate")
-    resampler = Resampler(rate_hz)
-    return np.concatenate([resampler.push(pcm), resampler.flush()])
+    resampler = Resampler(sample_rate_hz)
+    return np.concatenate([resampler.push(body), resampler.flush()])
 
 
-def _read_wav(body: bytes) -> tuple[bytes, int]:
+def _read_wav(body: bytes) -> Samples:
+    resampler = av.AudioResampler("s16", "mono", RATE_HZ)
+    pieces: list[av.AudioFrame] = []
     try:
-        with wave.open(io.BytesIO(body)) as file:
-            rate_hz, channels, width = file.getframerate(), file.getnchannels(), file.getsampwidth()
-            raw = file.readframes(file.getnframes())
-    except (wave.Error, EOFError) as error:
-        raise RecordingError(f"a recording is unreadable: expected WAV with PCM samples ({error})") from error
-    if width == 1:
-        samples = (np.frombuffer(raw, np.uint8).astype(np.int16) - 128) * 256
-    else:
-        # The two highest bytes of each little-endian sample are what 16 bits can hold.
-        whole = len(raw) // width * width
-        samples = (
-            np.frombuffer(raw[:whole], np.uint8).reshape(-1, width)[:, -2:].copy().view("<i2").reshape(-1)
-        )
-    whole = len(samples) // channels * channels
-    mono = samples[:whole].reshape(-1, channels).mean(axis=1).astype("<i2")
-    return mono.tobytes(), rate_hz
+        with av.open(io.BytesIO(body), mode="r", format="wav") as file:
+            for frame in file.decode(audio=0):
+                # A header may claim any rate: from 1 Hz, a small body becomes hours of samples.
+                if not LEAST_RATE_HZ <= frame.sample_rate <= HIGHEST_RATE_HZ:
+                    raise RecordingError(
+                        f"a recording has {frame.sample_rate} Hz: "
+                        f"expected a rate from {LEAST_RATE_HZ} to {HIGHEST_RATE_HZ} Hz"
+                    )
+                pieces += resampler.resample(frame)
+            pieces += resampler.resample(None)
+    except (av.FFmpegError, IndexError) as error:
+        raise RecordingError(f"a recording is unreadable: expected WAV ({error})") from error
+    return np.concatenate([np.zeros(0, np.int16), *(piece.to_ndarray()[0] for piece in pieces)])
 
 
 async def transcribe(samples: Samples, source: Hearing | Script) -> Transcript:
@@ -80,7 +78,7 @@ async def transcribe(samples: Samples, source: Hearing | Script) -> Transcript:
             n += ended.final
         else:
             text = await source.transcribe(samples[segment.start : segment.end])
-        words += spread(text, segment.voiced_from / RATE_HZ, segment.voiced_until / RATE_HZ)
+        words += spread(text.split(), segment.voiced_from / RATE_HZ, segment.voiced_until / RATE_HZ)
     return Transcript(
         tuple(words), language, _confidence([ended.segment for ended in segments]), len(samples) / RATE_HZ
     )

@@ -23,7 +23,9 @@ class StopSignals:
         self._at = 0.0
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            loop.add_signal_handler(number, self._arrived)
+            # Under `nohup` it is ignored, and is to stay so: the terminal may close.
+            if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+                loop.add_signal_handler(number, self._arrived)
         self._watching = loop.create_task(self._watch_make(os.getppid()), name="watch-make")
 
     def close(self) -> None:

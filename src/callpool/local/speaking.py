@@ -10,7 +10,6 @@ import functools
 import json
 import os
 import re
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
@@ -18,6 +17,8 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from livekit import rtc
 from numpy.typing import NDArray
+
+from callpool.local.word_times import Word, spread
 
 if TYPE_CHECKING:
     from piper import PiperVoice
@@ -37,17 +38,7 @@ BUZZ_S_PER_CHARACTER = 0.06
 BUZZ_HZ = 140
 BUZZ_PEAK = 9000
 
-_PAUSE_AFTER = ",;:.!?…–—"
 _MARKUP = re.compile(r"<[^<>]*>")
-
-
-@dataclass(frozen=True)
-class Word:
-    """One word of the text and when it is spoken, seconds from the start of the speech. An estimate."""
-
-    text: str
-    start_s: float
-    end_s: float
 
 
 @dataclass(frozen=True)
@@ -57,6 +48,7 @@ class Speech:
     samples: Samples
     duration_s: float
     words: tuple[Word, ...]
+    """Their times are estimates, from the start of the speech."""
 
 
 class Voice(Protocol):
@@ -120,7 +112,7 @@ class Speaking:
         rate_hz = self._voice.config.sample_rate
         samples = resample(_trim(np.concatenate(chunks), rate_hz), rate_hz, sample_rate_hz)
         duration_s = len(samples) / sample_rate_hz
-        return Speech(samples, duration_s, estimate_words(plain.split(), duration_s))
+        return Speech(samples, duration_s, spread(plain.split(), 0.0, duration_s, pause_at_end=True))
 
 
 class Buzz:
@@ -129,7 +121,7 @@ class Buzz:
     async def say(self, text: str, sample_rate_hz: int) -> Speech:
         duration_s = len(text) * BUZZ_S_PER_CHARACTER
         samples = np.resize(_buzz_second(sample_rate_hz), round(duration_s * sample_rate_hz))
-        return Speech(samples, duration_s, estimate_words(text.split(), duration_s))
+        return Speech(samples, duration_s, spread(text.split(), 0.0, duration_s, pause_at_end=True))
 
 
 @functools.cache
@@ -147,21 +139,6 @@ def resample(samples: Samples, from_hz: int, to_hz: int) -> Samples:
     resampler = rtc.AudioResampler(from_hz, to_hz, quality=rtc.AudioResamplerQuality.HIGH)
     frames = resampler.push(bytearray(samples.tobytes())) + resampler.flush()
     return np.concatenate([np.frombuffer(frame.data, np.int16) for frame in frames] or [samples[:0]])
-
-
-def estimate_words(words: Sequence[str], duration_s: float) -> tuple[Word, ...]:
-    """Spread words over a duration, by their letters: Piper's voice does not tell when it speaks which.
-
-    A digit counts as a short word, punctuation as a pause after its word.
-    """
-    spoken = [sum(4 if sign.isdigit() else 1 for sign in word if sign.isalnum()) or 1 for word in words]
-    pauses = [4 if word[-1] in _PAUSE_AFTER else 0 for word in words]
-    share_s = duration_s / max(sum(spoken) + sum(pauses), 1)
-    estimated, at_s = [], 0.0
-    for word, weight, pause in zip(words, spoken, pauses, strict=True):
-        estimated.append(Word(word, round(at_s, 3), round(at_s + weight * share_s, 3)))
-        at_s += (weight + pause) * share_s
-    return tuple(estimated)
 
 
 def _trim(samples: Samples, rate_hz: int) -> Samples:

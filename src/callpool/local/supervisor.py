@@ -6,11 +6,13 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 import aiohttp
 
 from callpool.errors import CallpoolError
 from callpool.local.child import Child, Exit, Program
+from callpool.local.ports import listens
 
 WRONG_CONFIGURATION = 2
 """The exit code of a command that was given something that trying again will not mend."""
@@ -79,7 +81,7 @@ class Supervisor:
     async def _run(self) -> tuple[Exit, bool]:
         self._child = child = Child.start(self.service.program, self.log)
         self.started(self.name, child.pid)
-        asking = asyncio.create_task(self._until_answer(), name=f"ask-{self.name}")
+        asking = asyncio.create_task(self._until_answer(child.pid), name=f"ask-{self.name}")
         try:
             how = await asyncio.shield(child.exited)
             return how, self.answers.is_set()
@@ -100,13 +102,15 @@ class Supervisor:
         if in_vain >= PATIENCE:
             raise ChildFailed(f"{self.name} {how}, {in_vain} times in a row, before it answered: {last}")
 
-    async def _until_answer(self) -> None:
+    async def _until_answer(self, pid: int) -> None:
+        """Set `answers` once the child itself answers: another program may have its port."""
+        port = urlsplit(self.service.health_url).port or 80
         timeout = aiohttp.ClientTimeout(total=ANSWER_S)
         async with aiohttp.ClientSession(timeout=timeout) as session:
             while True:
                 with contextlib.suppress(aiohttp.ClientError, TimeoutError):
                     async with session.get(self.service.health_url) as response:
-                        if response.status == 200:
+                        if response.status == 200 and listens(pid, port):
                             self.answers.set()
                             return
                 await asyncio.sleep(ASK_S)

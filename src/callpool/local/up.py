@@ -12,7 +12,7 @@ from pathlib import Path
 
 from callpool.local import livekit_server
 from callpool.local.console import Console
-from callpool.local.data_directory import DataDirectory, Keys, write_private
+from callpool.local.data_directory import SERVER_FILE, DataDirectory, Keys, write_private
 from callpool.local.plan import Addresses, child_environment, services
 from callpool.local.ports import outward_address
 from callpool.local.signals import StopSignals
@@ -104,7 +104,7 @@ class _Up:
         if not addresses.livekit_health:
             return None
         program = await livekit_server.find(self._settings, self._console.of("livekit"))
-        file = self._home.path / "livekit.yaml"
+        file = self._home.path / SERVER_FILE
         text = livekit_server.configuration(
             ip=addresses.ip,
             node_ip=outward_address(addresses.ip),

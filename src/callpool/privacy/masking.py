@@ -7,36 +7,38 @@ stays readable ("two desk lamps", "forty five dollars").
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+
+from callpool.number_words import REPEATS, SCALES, SOUNDS_LIKE, TEENS, TENS, UNITS
 
 LONGEST_OPEN_NUMBER = 2
 """Numbers with more digits than this are masked."""
 
 HIDDEN_EMAIL = "***@***"
 
-_UNITS = ["zero", "oh", "o", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
-_TEENS = [
-    "ten",
-    "eleven",
-    "twelve",
-    "thirteen",
-    "fourteen",
-    "fifteen",
-    "sixteen",
-    "seventeen",
-    "eighteen",
-    "nineteen",
-]
-_TENS = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
-_SCALES = {"hundred": 2, "thousand": 3, "million": 6}
-_REPEATS = {"double": 1, "triple": 2}
 _DIGITS_IN = (
-    dict.fromkeys(_UNITS, 1) | dict.fromkeys(_TEENS, 2) | dict.fromkeys(_TENS, 2) | _SCALES | _REPEATS
+    dict.fromkeys(UNITS, 1)
+    | dict.fromkeys(TEENS, 2)
+    | dict.fromkeys(TENS, 2)
+    | {word: len(str(scale)) - 1 for word, scale in SCALES.items()}
+    | {word: times - 1 for word, times in REPEATS.items()}
+    | dict.fromkeys(SOUNDS_LIKE, 1)
+    # "Two to three" is more often a range than a number, and hidden only as part of a longer one.
+    | {"to": 0, "for": 0}
 )
 
-_NUMBER = rf"(?:\d+|\b(?:{'|'.join(sorted(_DIGITS_IN, key=len, reverse=True))})\b)"
-_BETWEEN = r"(?:[ \t]*[-–/()]+[ \t]*|[,.;]?\s+|(?<=hundred)\s+and\s+|(?<=thousand)\s+and\s+|\.(?=\d))"
-_RUN = re.compile(rf"{_NUMBER}(?:{_BETWEEN}?{_NUMBER})*", re.IGNORECASE)
-_PART = re.compile(_NUMBER, re.IGNORECASE)
+
+def _any_of(words: Iterable[str]) -> str:
+    return "|".join(sorted(words, key=len, reverse=True))
+
+
+_NUMBER = rf"(?:\d+|\b(?:{_any_of(_DIGITS_IN.keys() - SOUNDS_LIKE.keys())})\b)"
+_AFTER_SCALE = "|".join(rf"(?<={scale})" for scale in SCALES)
+_BETWEEN = rf"(?:[ \t]*[-–/()]+[ \t]*|[,.;]?\s+|(?:{_AFTER_SCALE})\s+and\s+|\.(?=\d))"
+_AFTER_DIGIT = "|".join(rf"(?<=\b{digit})" for digit in [r"\d", *UNITS])
+_SOUNDS = rf"(?:{_AFTER_DIGIT})[,.;]?\s+(?:{_any_of(SOUNDS_LIKE)})(?=[,.;]?\s+(?:\d|{_any_of(UNITS)})\b)"
+_RUN = re.compile(rf"{_NUMBER}(?:{_BETWEEN}?{_NUMBER}|{_SOUNDS})*", re.IGNORECASE)
+_PART = re.compile(rf"{_NUMBER}|\b(?:{_any_of(SOUNDS_LIKE)})\b", re.IGNORECASE)
 
 _EMAIL = re.compile(r"(?<![\w.+%-])[\w.+%-]+@[\w-]+(?:\.[\w-]+)+")
 _SPOKEN_EMAIL = re.compile(
@@ -60,9 +62,9 @@ def mask(text: str) -> str:
 def _hide(run: re.Match[str]) -> str:
     parts = [part.lower() for part in _PART.findall(run[0])]
     digits = sum(
-        0 if before in _TENS and part in _UNITS else _DIGITS_IN.get(part, len(part))
+        0 if before in TENS and UNITS.get(part) else _DIGITS_IN.get(part, len(part))
         for before, part in zip(["", *parts], parts, strict=False)
     )
-    if digits <= LONGEST_OPEN_NUMBER or all(part in _SCALES for part in parts):
+    if digits <= LONGEST_OPEN_NUMBER or all(part in SCALES for part in parts):
         return run[0]
     return _PART.sub(lambda part: "*" * len(part[0]) if part[0].isdigit() else "*", run[0])

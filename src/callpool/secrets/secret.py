@@ -38,7 +38,7 @@ class Secret:
 def resolve_secret(name: str, value: str, env: Mapping[str, str]) -> Secret:
     """Turn a setting's text into a secret: `file:///path`, `env://NAME`, or the plain value itself.
 
-    Raises SettingError, which shows the URL but never a plain value.
+    Raises SettingError, which shows the URL but never a plain value, also when there is nothing in the place.
     """
     if "://" not in value:
         return Secret(value)
@@ -46,17 +46,21 @@ def resolve_secret(name: str, value: str, env: Mapping[str, str]) -> Secret:
     match url.scheme:
         case "file":
             try:
-                return Secret(Path(value.removeprefix("file://")).read_text().strip())
+                secret = Secret(Path(value.removeprefix("file://")).read_text().strip())
             except (OSError, UnicodeDecodeError) as error:
                 reason = getattr(error, "strerror", None) or "not text"
                 raise SettingError(
                     name, value, f"a readable file with the secret in it ({reason})"
                 ) from error
+            if not secret:
+                raise SettingError(name, value, "a file with the secret in it (it is empty)")
+            return secret
         case "env":
-            if url.netloc not in env:
+            if not (text := env.get(url.netloc, "").strip()):
+                wrong = "empty" if url.netloc in env else "unset"
                 raise SettingError(
-                    name, value, f"the name of an environment variable ({url.netloc} is unset)"
+                    name, value, f"the name of an environment variable ({url.netloc} is {wrong})"
                 )
-            return Secret(env[url.netloc])
+            return Secret(text)
         case scheme:
             raise SettingError(name, f"{scheme}://…", "a plain value, file:///path or env://NAME")

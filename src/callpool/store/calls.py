@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Any, Final, Self, TypeVar
 
-from sqlalchemy import ColumnElement, Table, delete, func, insert, true, update
+from sqlalchemy import ColumnElement, Table, delete, exists, func, insert, select, true, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -26,12 +26,13 @@ from callpool.errors import StoreError
 from callpool.privacy.masking import mask
 from callpool.store import schema
 from callpool.store.engine import create_engine, explained, for_writing, is_passing, shown
-from callpool.store.reading import read
+from callpool.store.reading import job_of, read
 from callpool.store.record import CallRecord, Job, StageEntry, Turn
 from callpool.store.tables import calls, cost_items, jobs, stages, tool_uses, turns
 
-RETRY_FOR_S = 15.0
-"""How long a write is tried again while the file is locked or the server is away."""
+RETRY_FOR_S = 8.0
+"""How long a write is tried again while the file is locked or the server is away. Less than the 10 s that the
+worker gives a session to end (its `STOP_S`): one that tries longer is killed while it does."""
 RETRY_PAUSE_S = 0.1
 
 PROVISIONAL: Final[tuple[Result, ...]] = ("unknown", "failed")
@@ -228,9 +229,24 @@ class Calls:
         """The newest calls, newest first."""
         return await self._read(true(), limit=limit)
 
-    async def unended(self) -> Sequence[CallRecord]:
-        """Every call without an ending, newest first: those that go on, and those whose processes died."""
-        return await self._read(calls.c.ended_at.is_(None))
+    async def last_jobs(self, host: str) -> Sequence[tuple[str, Job]]:
+        """The last job, with its call id, of each call that goes on, where it has not ended and is on `host`.
+
+        Those are the jobs that run there, and those whose processes died without a word.
+        """
+        later = jobs.alias("later")
+        follows = (later.c.started_at > jobs.c.started_at) | (
+            (later.c.started_at == jobs.c.started_at) & (later.c.job_id > jobs.c.job_id)
+        )
+        query = (
+            select(jobs)
+            .join(calls)
+            .where(calls.c.ended_at.is_(None), jobs.c.host == host, jobs.c.ended_at.is_(None))
+            .where(~exists().where(later.c.call_id == jobs.c.call_id, follows))
+        )
+        with explained(self._engine):
+            async with self._engine.connect() as connection:
+                return [(row.call_id, job_of(row)) for row in await connection.execute(query)]
 
     def _insert(self, table: Table) -> Any:
         # Each dialect has an `insert` of its own for "on conflict"; the two have no common type.

@@ -17,10 +17,15 @@ from callpool.errors import StoreError
 BUSY_TIMEOUT_MS = 5_000
 """How long SQLite itself waits for another process's write before it says that the file is locked."""
 
-CONNECT_TIMEOUT_S = 10.0
-"""How long PostgreSQL may take to accept a connection."""
+CONNECT_TIMEOUT_S = 3.0
+"""How long PostgreSQL may take to accept a connection. A server that vanished without a word is asked again
+within the time that a write has."""
 
 _FOR_WRITING = "callpool_for_writing"
+
+_AWAY = ("08", "53300", "57P01", "57P02", "57P03")
+"""SQLSTATEs of a PostgreSQL that is not to be had right now: connection lost, too many connections, shutting
+down, crashed, starting up."""
 
 
 def create_engine(url: str) -> AsyncEngine:
@@ -83,12 +88,21 @@ def create_file(path: Path) -> None:
 
 def is_passing(error: BaseException) -> bool:
     """Whether the same write may succeed a moment later: a locked file, a lost or restarting server."""
-    cause = error.orig if isinstance(error, DBAPIError) else error
-    if isinstance(cause, sqlite3.OperationalError):
-        return cause.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
-    if isinstance(error, DBAPIError):
-        return error.connection_invalidated
-    return isinstance(error, ConnectionError)
+    if is_locked(error) or (isinstance(error, DBAPIError) and error.connection_invalidated):
+        return True
+    cause = _cause(error)
+    # By asyncpg's attribute and not by its classes: SQLite's processes need not import it.
+    sqlstate = getattr(cause, "sqlstate", None) or ""
+    return isinstance(cause, OSError) or sqlstate.startswith(_AWAY)
+
+
+def is_locked(error: BaseException) -> bool:
+    """Whether another process holds the SQLite file."""
+    cause = _cause(error)
+    return isinstance(cause, sqlite3.OperationalError) and cause.sqlite_errorcode & 0xFF in (
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+    )
 
 
 @contextmanager
@@ -106,10 +120,15 @@ def explained(engine: AsyncEngine) -> Iterator[None]:
 
 
 def _explain(engine: AsyncEngine, error: BaseException) -> StoreError:
-    cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
+    cause = _cause(error)
     text = str(cause) or type(cause).__name__
     lines = text.rpartition(">: ")[2].strip().splitlines()
     return StoreError(f"the store {shown(engine)} cannot be used: {lines[0]}")
+
+
+def _cause(error: BaseException) -> BaseException:
+    """What the driver raised."""
+    return error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:

@@ -84,11 +84,14 @@ def _record(row: Row[Any], parts: Rows) -> CallRecord:
                 CostItem(x.stage, x.provider, x.model, x.unit, x.quantity, x.usd) for x in parts["cost_items"]
             )
         ),
-        jobs=tuple(
-            Job(x.job_id, x.worker, x.host, x.pid, x.started_at, x.ended_at, x.how) for x in parts["jobs"]
-        ),
+        jobs=tuple(map(job_of, parts["jobs"])),
         trace_id=row.trace_id,
     )
+
+
+def job_of(row: Row[Any]) -> Job:
+    """The job in a row of its table."""
+    return Job(row.job_id, row.worker, row.host, row.pid, row.started_at, row.ended_at, row.how)
 
 
 def _turn(row: Row[Any], tools: Sequence[ToolUse]) -> Turn:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import shutil
 import textwrap
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 import click
 
+from callpool.checks import store_url
 from callpool.columns import columns
+from callpool.errors import SettingError
+from callpool.running import Running
 from callpool.settings import Settings
 from callpool.store.calls import Calls
 from callpool.store.engine import create_engine, sqlite_path
@@ -66,13 +69,11 @@ def records_url(settings: Settings) -> str:
     """The store to read: the one that was asked for, else that of `callpool up`, else the default file."""
     if "store.url" not in settings.given:
         try:
-            store = json.loads((settings.local.data_dir / "up.json").read_text())["store"]
-        except (OSError, ValueError, KeyError, TypeError, RecursionError):
-            store = None
-        if isinstance(store, str) and store:
-            return dataclasses.replace(
-                settings, store=dataclasses.replace(settings.store, url=store)
-            ).store_url
+            running = Running.find(settings.local.data_dir)
+        except SettingError:
+            running = None
+        if running is not None and store_url(running.store) is None:
+            return replace(settings, store=replace(settings.store, url=running.store)).store_url
     return settings.store_url
 
 

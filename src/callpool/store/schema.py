@@ -18,7 +18,7 @@ from callpool.store.engine import (
     create_file,
     explained,
     for_writing,
-    is_passing,
+    is_locked,
     shown,
     sqlite_path,
 )
@@ -74,7 +74,7 @@ async def upgrade(engine: AsyncEngine) -> str | None:
                     before = await _upgrade(engine)
                     break
                 except Exception as error:
-                    if not is_passing(error):
+                    if not is_locked(error):
                         raise
                     await asyncio.sleep(0.1)
     if before != HEAD:

@@ -10,6 +10,10 @@ logger = logging.getLogger(__name__)
 
 Write = Callable[[], Awaitable[object]]
 
+CLOSING_S = 10.0
+"""How long whoever is cancelled still waits for the last writes. A write gives up by itself before; one whose
+connection hangs does not."""
+
 
 class Writer:
     """Runs submitted writes one after the other. A write that fails is logged and the next one goes on."""
@@ -23,9 +27,13 @@ class Writer:
         self._queue.put_nowait(write)
 
     async def aclose(self) -> None:
-        """Wait for everything submitted so far to be written."""
+        """Wait for everything submitted so far to be written; when cancelled, for CLOSING_S more."""
         self._queue.put_nowait(None)
-        await asyncio.shield(self._task)
+        try:
+            await asyncio.shield(self._task)
+        except asyncio.CancelledError:
+            await asyncio.wait([self._task], timeout=CLOSING_S)
+            raise
 
     async def _work(self) -> None:
         while (write := await self._queue.get()) is not None:

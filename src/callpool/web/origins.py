@@ -16,13 +16,18 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from callpool.checks import origin
 from callpool.errors import SettingError
-from callpool.settings import Web, origin
+from callpool.settings import Web
 from callpool.web.refusal import refusal, shown
 
 VARIABLE = "CALLPOOL_WEB_ALLOWED_ORIGINS"
 PREFLIGHT_S = 600
 """How long a browser may remember what a foreign page is allowed to send."""
+
+USUAL_PORTS = {"http": 80, "https": 443}
+
+EXPECTED = "origins as browsers send them, such as https://shop.example, separated by commas"
 
 REQUEST_HEADERS = "content-type, traceparent, x-callpool-caller"
 
@@ -86,9 +91,17 @@ def is_loopback(host: str) -> bool:
 
 def _normal(origins: Iterable[str]) -> frozenset[str]:
     for entry in origins:
-        if origin(entry) is not None:
-            raise SettingError(VARIABLE, entry, "origins such as https://shop.example, separated by commas")
+        if origin(entry) is not None or not _is_sent(entry.lower().rstrip("/")):
+            raise SettingError(VARIABLE, entry, EXPECTED)
     return frozenset(entry.lower().rstrip("/") for entry in origins)
+
+
+def _is_sent(entry: str) -> bool:
+    """Whether browsers write an origin in this way: no user, and no port where it is the usual one."""
+    parts = urlsplit(entry)
+    name = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    port = "" if parts.port in (None, USUAL_PORTS[parts.scheme]) else f":{parts.port}"
+    return entry.isascii() and entry == f"{parts.scheme}://{name}{port}"
 
 
 def _host_of(sender: str) -> str | None:

@@ -13,7 +13,6 @@ from callpool.listening import listen
 from callpool.settings import Settings
 from callpool.stopping import stop_event
 from callpool.telemetry.logs import set_up_logs
-from callpool.web import tokens
 from callpool.web.caller_page import BUNDLE, CallerPage
 from callpool.web.calls import BODY_BYTES, CallsApi
 from callpool.web.origins import Origins
@@ -30,7 +29,7 @@ def application(
     settings: Settings, *, bundle: Path = BUNDLE, clock: Callable[[], float] = time.monotonic
 ) -> web.Application:
     """The API and the page. Raises SettingError when calls could not be started with these settings."""
-    tokens.check(settings)
+    settings.livekit.check_key_pair()
     origins = Origins.of(settings.web)
     calls = CallsApi(settings, origins, Rate(settings.web.calls_per_minute, clock))
     page = CallerPage(settings.caller_livekit_url, bundle)

@@ -14,7 +14,6 @@ from livekit.protocol.agent_dispatch import RoomAgentDispatch
 from livekit.protocol.room import RoomConfiguration
 
 from callpool.call import room_of
-from callpool.errors import SettingError
 from callpool.settings import Settings
 
 CallerKind = Literal["browser", "synthetic"]
@@ -47,15 +46,6 @@ class Ticket:
     room: str
     livekit_url: str
     token: str
-
-
-def check(settings: Settings) -> None:
-    """Raises SettingError when tokens cannot be signed."""
-    expected = "the {} of the LiveKit key pair (`callpool up` makes a pair by itself)"
-    if not settings.livekit.api_key:
-        raise SettingError("LIVEKIT_API_KEY", "", expected.format("name"))
-    if not settings.livekit.api_secret:
-        raise SettingError("LIVEKIT_API_SECRET", "", expected.format("secret"))
 
 
 def issue(settings: Settings, wish: Wish) -> Ticket:

@@ -10,7 +10,7 @@ Reading order: `dialogue` (what was said), `offered` (the tools), `choosing` (wh
 about it), `telling` (how a result is spoken), `rules` (the YAML beside an agent). `english` holds the
 words that these need, so that another language is another module of that shape.
 
-It cannot drive a tool that needs a nested object, an array of objects, a union of types, or a value
+It cannot drive a tool that needs a nested object, an array of objects or arrays, a union of types, or a value
 that nobody says aloud (a base64 string, a coordinate, a code that mixes letters and digits); it does no
 arithmetic, keeps no plan beyond the wishes of a turn, and understands no wish whose words share nothing
 with the tool, its description, the synonyms or a rule.

@@ -13,7 +13,7 @@ from callpool.local.standin.words import say_name, split_name, stem
 
 _ABILITIES_AT_MOST = 3
 _CHOICES_AT_MOST = 6
-_NOUN_PHRASE = re.compile(r"^(?:the|a|an|your)\s+(?:[\w'-]+\s*){1,7}$", re.IGNORECASE)
+_NOUN_PHRASE = re.compile(r"^(?:the|a|an|your)(?:\s+[\w'-]+){1,7}$", re.IGNORECASE)
 
 
 def question(tool: Tool, parameter: Parameter, rules: Rules) -> str:
@@ -58,7 +58,7 @@ def question(tool: Tool, parameter: Parameter, rules: Rules) -> str:
 
 def _noun(parameter: Parameter) -> str:
     words = ["number" if word == "id" else word for word in parameter.words]
-    return " ".join(words)
+    return " ".join(words) or "value"
 
 
 def _counted(parameter: Parameter) -> str:

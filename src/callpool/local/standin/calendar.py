@@ -23,7 +23,8 @@ _DATE = re.compile(
     rf"|\b(?:(?P<next>next|this|coming) )?(?P<weekday>{'|'.join(english.WEEKDAYS)})\b",
     re.IGNORECASE,
 )
-_HOUR = "one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve"
+_HOURS = {word: hour for word, hour in (english.UNITS | english.TEENS).items() if 1 <= hour <= 12}
+_HOUR = "|".join(_HOURS)
 _TIME = re.compile(
     rf"\b(?P<hour>\d{{1,2}})[:.](?P<minute>\d{{2}})\s*(?P<half>[ap]\.?m\b\.?)?"
     rf"|\b(?:at )?(?P<hour2>\d{{1,2}}|{_HOUR})(?: (?P<minute2>fifteen|thirty|forty-five|forty five))?\s*"
@@ -95,7 +96,7 @@ def _minutes(match: re.Match[str]) -> int:
     if word := match["word"]:
         return 0 if word.lower() == "midnight" else 12 * 60
     said = (match["hour"] or match["hour2"] or match["hour3"] or match["hour4"]).lower()
-    hour = int(said) if said.isdigit() else (english.UNITS | english.TEENS)[said]
+    hour = int(said) if said.isdigit() else _HOURS[said]
     minute = int(match["minute"] or _MINUTES.get((match["minute2"] or "").lower(), 0))
     half = (match["half"] or match["half2"] or "").lower()
     if half.startswith("p") and hour < 12:

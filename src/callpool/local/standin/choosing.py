@@ -123,7 +123,7 @@ def _weights(tool: Tool) -> dict[str, float]:
     note(meanings(" ".join(word for word in name if word in _PLAIN_VERBS)), _PARAMETER)
     # A tool without values, such as a hand-off, has little more to go by than what its description names.
     note(meanings(tool.first_sentence), _FIRST_SENTENCE if tool.needed else ENOUGH)
-    note(meanings(re.sub(r"[^.]*\b(?:not|never|don't)\b[^.]*", "", tool.description)), _DESCRIPTION)
+    note(meanings(re.sub(r"(?<![^.])[^.]*\b(?:not|never|don't)\b[^.]*", "", tool.description)), _DESCRIPTION)
     for parameter in tool.parameters:
         if parameter.kind not in (Kind.TEXT, Kind.PERSON):
             note(meanings(say_name(parameter.name)), _PARAMETER)

@@ -79,19 +79,23 @@ class Dialogue:
 def spoken_text(content: object) -> str:
     """The text of a message's content, which is a string, a list of parts, or nothing."""
     if isinstance(content, list):
-        return " ".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
+        return " ".join(str(part.get("text") or "") for part in content if isinstance(part, dict))
     return content if isinstance(content, str) else ""
 
 
 def _calls(tool_calls: object) -> list[Done]:
     made: list[Done] = []
     for call in tool_calls if isinstance(tool_calls, list) else []:
-        function = call.get("function", {})
-        try:
-            arguments = json.loads(function.get("arguments") or "{}")
-        except ValueError:
-            arguments = {}
-        if not isinstance(arguments, dict):
-            arguments = {}
-        made.append(Done(str(call.get("id", "")), str(function.get("name", "")), arguments))
+        function = call.get("function")
+        if isinstance(function, dict):
+            arguments = _arguments(function.get("arguments"))
+            made.append(Done(str(call.get("id", "")), str(function.get("name", "")), arguments))
     return made
+
+
+def _arguments(written: object) -> dict[str, object]:
+    try:
+        arguments = json.loads(written) if isinstance(written, str) else None
+    except (ValueError, RecursionError):
+        return {}
+    return arguments if isinstance(arguments, dict) else {}

@@ -4,6 +4,13 @@ from __future__ import annotations
 
 import re
 
+from callpool.number_words import REPEATS as REPEATS
+from callpool.number_words import SCALES as SCALES
+from callpool.number_words import SOUNDS_LIKE as SOUNDS_LIKE
+from callpool.number_words import TEENS as TEENS
+from callpool.number_words import TENS as TENS
+from callpool.number_words import UNITS as UNITS
+
 
 def _words(text: str) -> list[str]:
     return text.split()
@@ -51,7 +58,7 @@ SYNONYMS = (
 
 FAREWELL = re.compile(
     # What the local engine hears for a "goodbye" that stands alone or after thanks.
-    r"(?:^|\bthank(?:s| you)\b.*[\s,])\W*(?:good|to|too|could|the|de|du)[ -]?(?:buy|by|bay|bai)\W*$|"
+    r"(?:^\W*|\bthank(?:s| you)\b.*\W)(?:good|to|too|could|the|de|du)[ -]?(?:buy|by|bay|bai)\W*$|"
     r"\b(good ?-?bye|bye|see you|so long|farewell|hang up|end (the|this) call|have a (nice|good|great) "
     r"(day|evening|one|weekend|night)|talk to you later)\b"
 )
@@ -135,41 +142,9 @@ ORDINALS = {
     )
 }
 
-UNITS = {
-    word: number
-    for number, words in enumerate(
-        ("zero oh o nought nil", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
-    )
-    for word in words.split()
-}
-TEENS = {
-    word: number
-    for number, word in enumerate(
-        _words("ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen"),
-        10,
-    )
-}
-TENS = {
-    word: number * 10
-    for number, word in enumerate(_words("twenty thirty forty fifty sixty seventy eighty ninety"), 2)
-} | {"fourty": 40}
-SCALES = {"hundred": 100, "thousand": 1000}
-REPEATS = {"double": 2, "triple": 3, "treble": 3}
-SOUNDS_LIKE = {
-    "to": "2",
-    "too": "2",
-    "for": "4",
-    "fore": "4",
-    "ate": "8",
-    "won": "1",
-    "tree": "3",
-    "fife": "5",
-    "niner": "9",
-}
-"""Words that speech-to-text writes for a digit; they count only between digits."""
 EXCLAMATIONS = _set("oh o")
 """Before the first digit these may be a zero, and may be no more than a sigh."""
-SOUNDS_LIKE_FIRST = _set("won tree fife niner")
+SOUNDS_LIKE_FIRST = _set("won tree fife")
 """Those that also count before the first digit."""
 DIGIT_FILLERS = _set("uh um er erm then dash hyphen comma space and it's its")
 CORRECTIONS = _set("no sorry rather correction wait mean")

@@ -9,7 +9,7 @@ from difflib import get_close_matches
 
 from callpool.local.standin import calendar, english, phrases
 from callpool.local.standin.offered import Kind, Parameter, Tool
-from callpool.local.standin.spoken import Span, digit_runs, digits_of, quantities
+from callpool.local.standin.spoken import LONGEST, Span, digit_runs, digits_of, quantities
 from callpool.local.standin.utterance import Found, Utterance
 from callpool.local.standin.words import meaning, say_name, split_name, stem
 
@@ -27,8 +27,8 @@ _ORDER = (
     Kind.TEXT,
 )
 """What is told apart most surely is looked for first, and its words are then taken."""
-_EMAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
-_SPELT_EMAIL = re.compile(r"\b([\w]+(?: dot [\w]+)*) at ([\w]+(?: dot [\w]+)+)\b", re.IGNORECASE)
+_EMAIL = re.compile(r"(?<![\w.+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
+_SPELT_EMAIL = re.compile(r"(?<!\w dot )\b([\w]+(?: dot [\w]+)*) at ([\w]+(?: dot [\w]+)+)\b", re.IGNORECASE)
 _NEAR_WORDS = 3
 """How many words may stand between a number and the word that says what it is."""
 
@@ -120,8 +120,9 @@ def _digits(parameter: Parameter, said: Utterance) -> Found:
         long_enough = said.is_asked(parameter) or near or len(heard.digits) >= 3
         if lengths:
             long_enough = lengths[0] <= len(heard.digits) <= lengths[1]
+        too_long = lengths is None and len(heard.digits) > LONGEST
         in_date = any(start <= heard.span[0] < end for start, end in dates)
-        if long_enough and not in_date and _matches(parameter, heard.digits):
+        if long_enough and not too_long and not in_date and _matches(parameter, heard.digits):
             fitting.append((not near, -len(heard.digits) if lengths is None else 0, heard.digits, heard.span))
     ranked = sorted(fitting, key=lambda each: (each[0], each[1]))
     for _, _, digits, span in (each for each in ranked if len(each[2]) == len(ranked[0][2])):
@@ -144,7 +145,7 @@ def _wrong_length(parameter: Parameter, said: Utterance) -> str:
 def _matches(parameter: Parameter, text: str) -> bool:
     try:
         return not parameter.pattern or re.search(parameter.pattern, text) is not None
-    except re.error:
+    except (re.error, ValueError, OverflowError, RecursionError):
         return True
 
 
@@ -166,9 +167,8 @@ def _numbers(parameter: Parameter, said: Utterance, tool: Tool) -> Found:
     ]
     if said.is_asked(parameter) and not found:
         bare = re.sub(r"\W", "", said.text.lower())
-        found_digit = english.SOUNDS_LIKE.get(bare)
-        if found_digit:
-            yield _number(parameter, float(found_digit)), said.whole
+        if digit := english.SOUNDS_LIKE.get(bare):
+            yield _number(parameter, float(digit)), said.whole
         return
     found = [each for each in found if not any(_near(other, said, each.span) for other in others)] or (
         [] if others else found

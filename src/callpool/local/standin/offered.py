@@ -111,10 +111,11 @@ def _parameter(name: str, entry: Schema, required: bool, root: Schema) -> Parame
     json_type = str(entry.get("type") or ("object" if "properties" in entry else "string"))
     choices = tuple(_list(entry.get("enum")) or ([entry["const"]] if "const" in entry else []))
     description = str(entry.get("description") or "").strip()
-    item = _mapping(entry.get("items"))
+    item, _ = _resolve(_mapping(entry.get("items")), root)
+    kind = _kind(name, json_type, entry, item, bool(choices))
     return Parameter(
         name=name,
-        kind=_kind(name, json_type, entry, bool(choices)),
+        kind=kind,
         description=description,
         required=required and "default" not in entry,
         nullable=nullable or None in choices,
@@ -125,7 +126,7 @@ def _parameter(name: str, entry: Schema, required: bool, root: Schema) -> Parame
         format=str(entry.get("format") or ""),
         minimum=_bound(entry, "minimum", "exclusiveMinimum"),
         maximum=_bound(entry, "maximum", "exclusiveMaximum"),
-        item=_parameter(_singular(name), item, True, root) if json_type == "array" else None,
+        item=_parameter(_singular(name), item, True, root) if kind is Kind.LIST else None,
     )
 
 
@@ -153,7 +154,7 @@ def _resolve(entry: Schema, root: Schema) -> tuple[Schema, bool]:
     return entry, nullable
 
 
-def _kind(name: str, json_type: str, entry: Schema, has_choices: bool) -> Kind:
+def _kind(name: str, json_type: str, entry: Schema, item: Schema, has_choices: bool) -> Kind:
     words = split_name(name)
     last = words[-1] if words else ""
     if has_choices:
@@ -162,7 +163,8 @@ def _kind(name: str, json_type: str, entry: Schema, has_choices: bool) -> Kind:
         case "boolean":
             return Kind.YES_NO
         case "array":
-            return Kind.LIST if _mapping(entry.get("items")).get("type") != "object" else Kind.OBJECT
+            nested = item.get("type") in ("object", "array") or "properties" in item or "items" in item
+            return Kind.OBJECT if nested else Kind.LIST
         case "object":
             return Kind.OBJECT
         case "integer":
@@ -193,9 +195,9 @@ def _kind(name: str, json_type: str, entry: Schema, has_choices: bool) -> Kind:
 def _lengths(entry: Schema, description: str) -> tuple[int, int] | None:
     """How many digits there are: from the pattern, else from words such as "five digits" or "6-digit"."""
     pattern = str(entry.get("pattern") or "")
-    if match := re.fullmatch(r"\^?(?:\\d|\[0-9\])\{(\d+)(,(\d+))?\}\$?", pattern):
+    if match := re.fullmatch(r"\^?(?:\\d|\[0-9\])\{(\d{1,3})(,(\d{1,3}))?\}\$?", pattern):
         return int(match[1]), int(match[3] or match[1])
-    counts = "|".join([*english.UNITS, *english.TEENS, r"\d+"])
+    counts = "|".join([*english.UNITS, *english.TEENS, r"\d{1,3}"])
     if match := re.search(rf"\b({counts})(?:(?: to |-| or )({counts}))?[- ]digits?\b", description.lower()):
         least = _count(match[1])
         return least, _count(match[2]) if match[2] else least
@@ -207,8 +209,7 @@ def _count(word: str) -> int:
 
 
 def _bound(entry: Schema, *keys: str) -> float | None:
-    found = [value for key in keys if isinstance(value := entry.get(key), (int, float))]
-    return float(found[0]) if found else None
+    return next((value for key in keys if isinstance(value := entry.get(key), (int, float))), None)
 
 
 def _singular(name: str) -> str:

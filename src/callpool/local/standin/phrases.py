@@ -50,7 +50,10 @@ def short(parameter: Parameter, said: Utterance) -> Found:
         amounts = [each.span for each in quantities(said.text)]
         cues += [rf"^.{{{end}}}\s+(?:of the |of |more )?{noun}" for _, end in amounts]
         cues.append(rf"\b(?:{english.ACQUIRE})\s+(?:a|an|the|some|another|one more)\s+{noun}")
-    cues.append(rf"\b{re.escape(say_name(parameter.name))}(?:\s+(?:is|to|as|called|should be)|:)\s+{noun}")
+    if parameter.words:
+        cues.append(
+            rf"\b{re.escape(say_name(parameter.name))}(?:\s+(?:is|to|as|called|should be)|:)\s+{noun}"
+        )
     for cue in cues:
         for match in re.finditer(cue, text, 0 if words & english.PLACE_NAMES else re.IGNORECASE):
             if phrase := _until_stop(match[1]):

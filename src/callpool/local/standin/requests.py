@@ -309,5 +309,5 @@ def _asks_for(words: str, parameter: Parameter) -> bool:
 def _say_count(parameter: Parameter) -> str:
     if parameter.lengths is None or parameter.lengths[0] != parameter.lengths[1]:
         return ""
-    names = {number: word for word, number in (english.TEENS | english.UNITS).items()}
+    names = {number: word for word, number in reversed((english.UNITS | english.TEENS).items())}
     return f"{names.get(parameter.lengths[0], parameter.lengths[0])} digits of the "

@@ -60,7 +60,7 @@ class Sentence:
 
     @property
     def fields(self) -> list[str]:
-        return [name for _, name, _, _ in string.Formatter().parse(self.say) if name]
+        return [name for _, name, _, _ in string.Formatter().parse(self.say) if name is not None]
 
 
 @dataclass(frozen=True)
@@ -176,17 +176,20 @@ class _Reader:
                 self._text(f"{where}.say", table.get("say")),
                 {name: str(wanted) for name, wanted in when.items()},
             )
-            try:
-                named = sentence.fields
-            except ValueError as error:
-                raise self._wrong(
-                    f"{where}.say", sentence.say, f"a text with fields in braces ({error})"
-                ) from error
-            for name in named:
-                if not name.isidentifier():
-                    raise self._wrong(f"{where}.say", f"{{{name}}}", "the name of a field between the braces")
+            self._check_fields(f"{where}.say", sentence.say)
             sentences.append(sentence)
         return tuple(sentences)
+
+    def _check_fields(self, key: str, say: str) -> None:
+        """A field may be a name and nothing else: a format such as `{eta:d}` would fail in mid-call."""
+        try:
+            fields = list(string.Formatter().parse(say))
+        except ValueError as error:
+            raise self._wrong(key, say, f"a text with fields in braces ({error})") from error
+        for _, name, form, conversion in fields:
+            if name is not None and (form or conversion or not name.isidentifier()):
+                written = f"{name}{f'!{conversion}' if conversion else ''}{f':{form}' if form else ''}"
+                raise self._wrong(key, f"{{{written}}}", "the name of a field between the braces")
 
     def _talk(self, key: str, value: object) -> tuple[Talk, ...]:
         entries = []

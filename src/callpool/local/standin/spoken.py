@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -12,6 +13,9 @@ from callpool.local.standin import english
 from callpool.local.standin.words import RECENT
 
 Span = tuple[int, int]
+
+LONGEST = 40
+"""Digits in the longest number that anyone would say."""
 
 _TOKEN = re.compile(r"\d+(?:st|nd|rd|th)\b|\d+|[^\W\d_]+(?:'[^\W\d_]+)?|[^\w\s]")
 _LITERAL = re.compile(r"(?<![\w.])-?\d{1,3}(?:,\d{3})+(?:\.\d+)?|(?<![\w.:])-?\d+(?:\.\d+)?(?![\w:])")
@@ -89,7 +93,7 @@ def _group(tokens: list[tuple[str, Span]], at: int, previous: str) -> tuple[Grou
     following = tokens[at + 1][0] if at + 1 < len(tokens) else ""
     if word in english.REPEATS and (digit := _digit(following)):
         return Group(digit * english.REPEATS[word], (span[0], tokens[at + 1][1][1])), 2
-    if word.isdigit() and following not in english.SCALES:
+    if word.isdecimal() and following not in english.SCALES:
         return Group(word, span), 1
     if word in english.EXCLAMATIONS and not previous:
         return Group("0", span, doubtful=True), 1
@@ -100,25 +104,29 @@ def _group(tokens: list[tuple[str, Span]], at: int, previous: str) -> tuple[Grou
     first = not previous and (at == 0 or word in english.SOUNDS_LIKE_FIRST) and bool(_digit(following))
     first = first and word in english.SOUNDS_LIKE
     if first or (word in english.SOUNDS_LIKE and 0 < len(previous) <= 2 and _may_go_on(following)):
-        return Group(english.SOUNDS_LIKE[word], span, doubtful=True), 1
+        return Group(str(english.SOUNDS_LIKE[word]), span, doubtful=True), 1
     return None, 0
 
 
 def _digit(word: str) -> str:
     if word in english.UNITS:
         return str(english.UNITS[word])
-    return word if len(word) == 1 and word.isdigit() else ""
+    return word if len(word) == 1 and word.isdecimal() else ""
 
 
 def _may_go_on(word: str) -> bool:
     return (
         not word
-        or (word.isdigit() and len(word) <= 3)
+        or (word.isdecimal() and len(word) <= 3)
         or word in english.UNITS
         or word in english.REPEATS
         or word in english.SOUNDS_LIKE
         or word in (*english.TEENS, *english.TENS, ".")
     )
+
+
+def _is_literal(word: str) -> bool:
+    return word.isdecimal() and len(word) <= LONGEST
 
 
 def _cardinal(tokens: list[str]) -> tuple[int, int]:
@@ -138,13 +146,13 @@ def _cardinal(tokens: list[str]) -> tuple[int, int]:
             current, last = current + english.TEENS[word], "teen"
         elif word in english.TENS and last in ("", "scale"):
             current, last = current + english.TENS[word], "tens"
-        elif word.isdigit() and (
+        elif _is_literal(word) and (
             last == "scale" or (last == "" and at + 1 < len(tokens) and tokens[at + 1] in english.SCALES)
         ):
             current, last = current + int(word), "literal"
-        elif word in english.SCALES and last not in ("", "scale"):
+        elif word in english.SCALES and (last not in ("", "scale") or (current and word != "hundred")):
             current, last = max(current, 1) * english.SCALES[word], "scale"
-            if word == "thousand":
+            if word != "hundred":
                 total, current = total + current, 0
         elif (word == "-" and last == "tens") or (word == "and" and last == "scale"):
             at += 1
@@ -227,7 +235,8 @@ def quantities(text: str) -> tuple[Quantity, ...]:
     """Every number that counts or measures: `21.5`, `1,200`, `twenty-one point five`, `a dozen`."""
     found = [Quantity(float(match[0].replace(",", "")), match.span()) for match in _LITERAL.finditer(text)]
     found += _worded(text)
-    return tuple(sorted(found, key=lambda quantity: quantity.span))
+    countable = (quantity for quantity in found if math.isfinite(quantity.value))
+    return tuple(sorted(countable, key=lambda quantity: quantity.span))
 
 
 def _worded(text: str) -> Iterator[Quantity]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,12 +18,14 @@ from callpool.local.standin.words import meanings, say_name, split_name
 
 _FACTS_AT_MOST = 5
 _LISTED_AT_MOST = 3
+_LEVELS_AT_MOST = 8
+"""What is nested deeper in a result is not told: nobody could follow it."""
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
 _ISO_TIME = re.compile(
     r"\b(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}):(\d{2})(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:?\d{2})?)?\b"
 )
-_MARKUP = re.compile(r"[*_`#>]+|\[([^\]]*)\]\([^)]*\)")
-_MONEY = re.compile(r"\$(\d+)(?:\.(\d{2}))?\b")
+_MARKUP = re.compile(r"[*_`#>]+|\[([^\][]*)\]\([^)(]*\)")
+_MONEY = re.compile(r"\$(\d{1,15})(?:\.(\d{2}))?\b")
 _FAILED = re.compile(
     r"\b(error|failed|failure|invalid|unknown|not (found|valid|possible|exist)|"
     r"no (such|order|match|record|\w+ (found|matches))|"
@@ -87,22 +90,36 @@ def tell(done: Done, question: str, rules: Rules, said_goodbye: bool = False) ->
         )
     if isinstance(value, str):
         return follow(value, rules, said_goodbye)
-    return Told(
-        _sentence(_say_value("", value)) if value not in (None, [], "") else english.Say.nothing_found
-    )
+    spoken = "" if value is None else _sentence(_say_value("", value))
+    return Told(spoken or english.Say.nothing_found)
 
 
 def _parse(result: str) -> object:
     text = result.strip()
     try:
-        return json.loads(text) if text[:1] in '{["' or text in ("null", "true", "false") else text
-    except ValueError:
+        value = json.loads(text) if text[:1] in '{["' or text in ("null", "true", "false") else text
+        return _speakable(value)
+    except (ValueError, RecursionError):
         pass
     try:
         # A tool that returns a dict without serialising it reaches the model as Python writes it.
-        return ast.literal_eval(text)
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return _speakable(ast.literal_eval(text))
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
         return text
+
+
+def _speakable(value: object, levels: int = _LEVELS_AT_MOST) -> object:
+    """The value with names for keys, and without the numbers and the depths that no sentence can hold."""
+    match value:
+        case Mapping():
+            return {str(key): _speakable(each, levels - 1) for key, each in value.items()} if levels else ""
+        case list():
+            return [_speakable(each, levels - 1) for each in value] if levels else ""
+        case float() if not math.isfinite(value):
+            return ""
+        case int() if abs(value) >= 10**15:
+            return str(value)
+    return value
 
 
 def follow(text: str, rules: Rules, said_goodbye: bool = False) -> Told:

@@ -22,7 +22,7 @@ def plain(text: str) -> str:
 def split_name(name: str) -> list[str]:
     """The lower-case words of an identifier: `partySize`, `party_size` and `party-size` give party, size."""
     spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name)
-    return [word.lower() for word in re.split(r"[^A-Za-z0-9]+", spaced) if word]
+    return [word.lower() for word in re.split(r"[\W_]+", spaced) if word]
 
 
 def say_name(name: str) -> str:
