@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Any, Literal
 
 from callpool.ending import Ending
+from callpool.understanding import Understanding
 
 CallerKind = Literal["browser", "phone", "synthetic"]
 
@@ -41,9 +43,17 @@ class Call:
     agent_name: str
     caller: Caller = Caller("browser")
     language: str = DEFAULT_LANGUAGE
+    chose_language: bool = False
+    """Whether the caller asked for the language, so that it need not be found out."""
     profile: str | None = None
     """None: the configured providers, whatever they are."""
     stage: str = ""
+    state: Any = None
+    """What the agents know by now: whatever the roster's `new_state` makes, a dataclass of plain values."""
+    refused_hand_offs: int = 0
+    """How often an agent tried to hand off to a stage that may not follow its own."""
+    understanding: Understanding = field(default_factory=Understanding)
+    """How often in a row the caller was not understood."""
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     ending: Ending | None = None
 
@@ -58,8 +68,11 @@ class Call:
             self.ending = ending
 
 
-def from_dispatch(metadata: str, *, job_id: str, room: str, agent_name: str) -> Call:
-    """The call of a dispatched job.
+def from_dispatch(
+    metadata: str, *, job_id: str, room: str, agent_name: str, languages: Sequence[str] = (DEFAULT_LANGUAGE,)
+) -> Call:
+    """The call of a dispatched job. It begins in the language asked for when that is one of `languages`, else
+    in the first of them.
 
     `metadata` is the JSON that the web API put into the caller's token; whoever dispatches by other means may
     send anything, so what cannot be used is passed over. Without a call id the job's id names the call.
@@ -75,10 +88,15 @@ def from_dispatch(metadata: str, *, job_id: str, room: str, agent_name: str) -> 
         call_id=call_id if isinstance(call_id, str) and _CALL_ID.fullmatch(call_id) else f"c_{job_id}",
         room=room,
         agent_name=agent_name,
+        language=languages[0],
     )
+    profile = given.get("profile")
+    if isinstance(profile, str) and profile:
+        call.profile = profile
     language = given.get("language")
-    if isinstance(language, str) and LANGUAGE.fullmatch(language):
+    if isinstance(language, str) and LANGUAGE.fullmatch(language) and language[:2] in languages:
         call.language = language
+        call.chose_language = True
     caller = given.get("caller")
     if isinstance(caller, dict) and caller.get("kind") == "synthetic":
         call.caller = Caller("synthetic")

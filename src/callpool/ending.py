@@ -8,6 +8,9 @@ from typing import Literal
 Result = Literal["completed", "transferred", "abandoned", "failed", "unknown"]
 Reason = Literal[
     "goodbye",  # the agent and the caller took leave of each other
+    "to_person",  # a person takes over: what they need is in the `transfers` table
+    "silence",  # the caller did not answer any more
+    "time_is_up",  # the call had lasted as long as one may
     "caller_left",  # the caller hung up first
     "connection_lost",  # the caller's connection dropped and did not come back
     "no_caller",  # nobody came, or the room was closed before
@@ -29,6 +32,9 @@ class Ending:
 
 
 GOODBYE = Ending("completed", "goodbye")
+TRANSFERRED = Ending("transferred", "to_person")
+SILENCE = Ending("abandoned", "silence")
+TIME_IS_UP = Ending("completed", "time_is_up")
 CALLER_LEFT = Ending("abandoned", "caller_left")
 CONNECTION_LOST = Ending("abandoned", "connection_lost")
 NO_CALLER = Ending("abandoned", "no_caller")

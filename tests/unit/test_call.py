@@ -8,14 +8,25 @@ from callpool import ending
 from callpool.call import DEFAULT_LANGUAGE, Call, from_dispatch
 
 
-def dispatched(metadata: str) -> Call:
-    return from_dispatch(metadata, job_id="AJ_1", room="call-1", agent_name="callpool")
+def dispatched(metadata: str, *languages: str) -> Call:
+    return from_dispatch(
+        metadata, job_id="AJ_1", room="call-1", agent_name="callpool", languages=languages or ("en",)
+    )
 
 
 def test_the_web_api_names_the_call() -> None:
     """Call id, language and kind of caller come with the dispatch."""
-    call = dispatched(json.dumps({"call_id": "c_abc", "language": "de", "caller": {"kind": "synthetic"}}))
+    metadata = {"call_id": "c_abc", "language": "de", "caller": {"kind": "synthetic"}, "profile": "fast"}
+    call = dispatched(json.dumps(metadata), "en", "de")
     assert (call.call_id, call.language, call.caller.kind) == ("c_abc", "de", "synthetic")
+    assert (call.profile, call.chose_language) == ("fast", True)
+
+
+def test_a_language_that_is_not_spoken_is_not_begun_in() -> None:
+    """The call begins in the first of those that are."""
+    for languages, language in ((("de", "en"), "de"), (("en", "fr"), "fr")):
+        call = dispatched(json.dumps({"language": "fr"}), *languages)
+        assert (call.language, call.chose_language) == (language, language == "fr")
 
 
 @pytest.mark.parametrize(
