@@ -97,6 +97,21 @@ def with_whole_path(url: str) -> str:
     return re.sub(r"(?<=:///)[^/?][^?]*", lambda path: str(Path(path[0]).expanduser().resolve()), url)
 
 
+def languages(value: tuple[str, ...]) -> str | None:
+    good = value and all(re.fullmatch("[a-z]{2}", code) for code in value)
+    return None if good else "ISO 639-1 codes, such as en,de,es"
+
+
+def stage_profiles(value: tuple[str, ...]) -> str | None:
+    good = all(re.fullmatch(r"[a-z0-9_]+=[a-z0-9_]+", pair) for pair in value)
+    return None if good else "STAGE=PROFILE pairs, such as problem_solving=quality"
+
+
+def voices(value: tuple[str, ...]) -> str | None:
+    good = all(re.fullmatch(r"[a-z]{2}=\S+", pair) for pair in value)
+    return None if good else "LANGUAGE=VOICE pairs, such as de=ID"
+
+
 def hide_passwords(text: str) -> str:
     """Give `text` with the passwords in its URLs replaced by `***`."""
     text = re.sub(r"(?<=://)([^/@:\s]*):\S*@", r"\1:***@", text)

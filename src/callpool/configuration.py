@@ -10,7 +10,6 @@ import sys
 import typing
 from pathlib import Path
 
-from callpool import settings as all_settings
 from callpool.checks import hide_passwords
 from callpool.columns import columns
 from callpool.secrets import Secret
@@ -21,7 +20,7 @@ HIDDEN = "***"
 INTRODUCTION = """\
 # Configuration
 
-Generated from `src/callpool/settings.py` by `python -m callpool.configuration > docs/configuration.md`.
+Generated from `src/callpool/setting_groups.py` by `python -m callpool.configuration > docs/configuration.md`.
 
 A setting comes from `callpool.toml` in the working directory (or the file named by `--config`), then from
 the environment, then from a flag of the command; the last one wins. In the file a setting is a name in its
@@ -43,6 +42,21 @@ be valid. `callpool config show` prints what is in force and where it comes from
 
 The value of a secret may be the secret itself, or where it is found: `file:///run/secrets/name` (a file that
 holds nothing else) or `env://NAME`.
+
+Servers of the Model Context Protocol are described in the file only, each in a table of its own. Their tools
+are offered to the agents of the stages that it names:
+
+```toml
+[mcp.inventory]
+url = "https://inventory.example.com/mcp"  # or: command = "program --argument", with env = { NAME = "…" }
+stages = ["problem_solving"]
+tools = ["stock_level"]                    # only these; without it, all that the server has
+token = "env://INVENTORY_TOKEN"            # sent as `Authorization: Bearer …`; headers = { … } sends others
+transport = "sse"                          # told from the address when left out, else `streamable_http`
+```
+
+A server that is away costs no caller anything: its tools are left out. A tool that does not answer within
+5 s is given up. Such tools know nothing of the shop's verification: offer private data to stages after it.
 """
 
 _KINDS = {str: "text", int: "whole number", float: "number", bool: "truth", Path: "path", Secret: "secret"}
@@ -59,12 +73,21 @@ def show(settings: Settings, as_json: bool) -> str:
         }
         for group, name, entry in fields()
     ]
+    servers = [
+        {"server": server.name, "stages": list(server.stages), "address": server.url or server.command[0]}
+        for server in settings.mcp
+    ]
     if as_json:
-        return json.dumps({"settings": rows, "unknown_variables": list(settings.unknown)}, indent=2)
+        return json.dumps(
+            {"mcp": servers, "settings": rows, "unknown_variables": list(settings.unknown)}, indent=2
+        )
     table = [("SETTING", "VARIABLE", "SOURCE", "VALUE")]
     table += [(row["setting"], row["variable"], row["source"], _text(row["value"])) for row in rows]
     unknown = [f"{variable} is not the variable of any setting" for variable in settings.unknown]
-    return "\n".join([*columns(table), *unknown])
+    offered = [
+        f"mcp.{server['server']}: {server['address']} for {', '.join(server['stages'])}" for server in servers
+    ]
+    return "\n".join([*columns(table), *offered, *unknown])
 
 
 def reference() -> str:
@@ -77,7 +100,7 @@ def reference() -> str:
             seen = group
             parts.append(f"\n## {group}\n\n{(groups[group].__doc__ or '').strip()}\n\n")
             parts.append("| setting | variable | value | default | meaning |\n|---|---|---|---|---|\n")
-        kind = typing.get_type_hints(groups[group], vars(all_settings))[name]
+        kind = typing.get_type_hints(groups[group])[name]
         default = _text(_visible(entry.default))
         cells = [
             f"`{group}.{name}`",

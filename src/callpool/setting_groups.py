@@ -1,0 +1,329 @@
+"""The groups of settings: each field with its variable, its default, its check and its prose.
+
+The prose is what docs/configuration.md prints. `callpool.settings` reads their values.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from callpool.checks import (
+    Check,
+    agent_name,
+    at_least,
+    between,
+    host,
+    is_port,
+    languages,
+    memory_limit,
+    module,
+    openai_base,
+    origin,
+    stage_profiles,
+    store_url,
+    url,
+    voices,
+)
+from callpool.errors import SettingError
+from callpool.secrets import Secret
+
+LOCAL_KEY = "local"
+"""Sent to a provider that has a base URL and no key: self-hosted ones want a header, not a secret."""
+
+DEEPGRAM_URL = "https://api.deepgram.com"
+OPENAI_URL = "https://api.openai.com/v1"
+CARTESIA_URL = "https://api.cartesia.ai"
+GROQ_URL = "https://api.groq.com/openai/v1"
+ELEVENLABS_URL = "https://api.elevenlabs.io/v1"
+MODEL = "The model. When it is set, it stands in for those of every profile."
+
+Provider = Literal["deepgram", "openai", "cartesia"]
+PROVIDERS: tuple[Provider, ...] = get_args(Provider)
+
+
+def setting(env: str, doc: str, default: Any = dataclasses.MISSING, check: Check | None = None) -> Any:
+    """A dataclass field that carries its variable's name, its prose and its check."""
+    return field(default=default, metadata={"env": env, "doc": doc, "check": check})
+
+
+class Keyed:
+    """A provider that is called with a key."""
+
+    api_key: Secret
+
+    @property
+    def key(self) -> str:
+        """What it is sent as its key."""
+        return self.api_key.reveal() or LOCAL_KEY
+
+
+@dataclass(frozen=True)
+class LiveKit:
+    """The LiveKit server: media and dispatch."""
+
+    url: str = setting(
+        "LIVEKIT_URL", "Where workers reach it.", "ws://127.0.0.1:7880", url("ws", "wss", "http", "https")
+    )
+    api_key: str = setting("LIVEKIT_API_KEY", "The name of the key pair.", "")
+    api_secret: Secret = setting("LIVEKIT_API_SECRET", "The secret of the key pair.", Secret(""))
+    public_url: str = setting(
+        "CALLPOOL_PUBLIC_LIVEKIT_URL",
+        "Where callers reach it, when that differs from `url`.",
+        "",
+        lambda value: url("ws", "wss", "http", "https")(value) if value else None,
+    )
+    port: int = setting("CALLPOOL_LIVEKIT_PORT", "The port on which `callpool up` starts it.", 7880, is_port)
+    udp_port: int = setting(
+        "CALLPOOL_LIVEKIT_UDP_PORT", "The UDP port for its media under `callpool up`.", 7882, is_port
+    )
+    server: str = setting(
+        "CALLPOOL_LIVEKIT_SERVER",
+        "The livekit-server program that `callpool up` starts; empty: found or built.",
+        "",
+    )
+
+    def check_key_pair(self) -> None:
+        """Raises SettingError, with the variable's name, for a half that is not set."""
+        expected = "the {} of the LiveKit key pair (`callpool up` makes a pair by itself)"
+        if not self.api_key:
+            raise SettingError("LIVEKIT_API_KEY", "", expected.format("name"))
+        if not self.api_secret:
+            raise SettingError("LIVEKIT_API_SECRET", "", expected.format("secret"))
+
+
+@dataclass(frozen=True)
+class Deepgram(Keyed):
+    """Speech to text."""
+
+    api_key: Secret = setting("DEEPGRAM_API_KEY", "Its key.", Secret(""))
+    base_url: str = setting("DEEPGRAM_BASE_URL", "Its origin, without a path.", DEEPGRAM_URL, origin)
+    model: str = setting("CALLPOOL_DEEPGRAM_MODEL", MODEL, "nova-3")
+
+
+@dataclass(frozen=True)
+class OpenAI(Keyed):
+    """The language model, and every service that speaks OpenAI's protocol."""
+
+    api_key: Secret = setting("OPENAI_API_KEY", "Its key.", Secret(""))
+    base_url: str = setting("OPENAI_BASE_URL", "Its base URL, which ends in /v1.", OPENAI_URL, openai_base)
+    model: str = setting("CALLPOOL_OPENAI_MODEL", MODEL, "gpt-4.1-mini")
+
+
+@dataclass(frozen=True)
+class Cartesia(Keyed):
+    """Text to speech."""
+
+    api_key: Secret = setting("CARTESIA_API_KEY", "Its key.", Secret(""))
+    base_url: str = setting("CARTESIA_BASE_URL", "Its origin, without a path.", CARTESIA_URL, origin)
+    model: str = setting("CALLPOOL_CARTESIA_MODEL", MODEL, "sonic-3")
+    voice: str = setting("CALLPOOL_CARTESIA_VOICE", "The voice's id.", "f786b574-daa5-4673-aa0c-cbe3e8534c02")
+    voices: tuple[str, ...] = setting(
+        "CALLPOOL_CARTESIA_VOICES",
+        "Voices of single languages in its place, such as de=ID, separated by commas.",
+        (),
+        voices,
+    )
+
+
+@dataclass(frozen=True)
+class Groq(Keyed):
+    """Fast language models, over OpenAI's protocol. Optional: profiles leave it out without a key."""
+
+    api_key: Secret = setting("GROQ_API_KEY", "Its key.", Secret(""))
+    base_url: str = setting("GROQ_BASE_URL", "Its base URL, which ends in /v1.", GROQ_URL, openai_base)
+    model: str = setting("CALLPOOL_GROQ_MODEL", MODEL, "")
+
+
+@dataclass(frozen=True)
+class ElevenLabs(Keyed):
+    """Text to speech. Optional: needs the extra `elevenlabs`; profiles leave it out without a key."""
+
+    api_key: Secret = setting("ELEVEN_API_KEY", "Its key.", Secret(""))
+    base_url: str = setting(
+        "ELEVEN_BASE_URL", "Its base URL, which ends in /v1.", ELEVENLABS_URL, openai_base
+    )
+    model: str = setting("CALLPOOL_ELEVENLABS_MODEL", MODEL, "")
+    voice: str = setting("CALLPOOL_ELEVENLABS_VOICE", "The voice's id.", "hpp4J3VqNfWAUOO0d1Us")
+
+
+@dataclass(frozen=True)
+class ProfileChoice:
+    """Which models a call uses; `callpool profiles` lists them."""
+
+    name: str = setting("CALLPOOL_PROFILE", "The profile of calls that ask for none.", "balanced")
+    stages: tuple[str, ...] = setting(
+        "CALLPOOL_STAGE_PROFILES",
+        "Profiles whose language models single stages use, such as problem_solving=quality.",
+        (),
+        stage_profiles,
+    )
+    file: str = setting(
+        "CALLPOOL_PROFILES_FILE", "A YAML file whose profiles are added, and replace those of their name.", ""
+    )
+    prices_file: str = setting(
+        "CALLPOOL_PRICES_FILE", "A YAML file whose prices are added, and replace those of their model.", ""
+    )
+
+
+@dataclass(frozen=True)
+class Worker:
+    """The process that registers with LiveKit and runs jobs."""
+
+    agent_name: str = setting(
+        "CALLPOOL_AGENT_NAME", "The dispatch name that it answers to.", "callpool", agent_name
+    )
+    roster: str = setting(
+        "CALLPOOL_ROSTER", "The module whose `ROSTER` names the agents.", "callpool_agents.roster", module
+    )
+    languages: tuple[str, ...] = setting(
+        "CALLPOOL_LANGUAGES",
+        "The languages that callers are followed in, the first one at the beginning of a call.",
+        ("en", "de", "es"),
+        languages,
+    )
+    host: str = setting("CALLPOOL_WORKER_HOST", "The address its health page listens on.", "127.0.0.1", host)
+    port: int = setting("CALLPOOL_WORKER_PORT", "The port of its health page.", 8081, is_port)
+    capacity: int = setting("CALLPOOL_CAPACITY", "Calls that it serves at the same time.", 8, at_least(1))
+    warm_processes: int = setting(
+        "CALLPOOL_WARM_PROCESSES", "Job processes kept ready, each about 120 MB (PSS).", 2, at_least(0)
+    )
+    drain_timeout_s: int = setting(
+        "CALLPOOL_DRAIN_TIMEOUT_S",
+        "How long running calls may go on after SIGTERM, seconds.",
+        3600,
+        at_least(0),
+    )
+    memory_limit_mb: int = setting(
+        "CALLPOOL_JOB_MEMORY_LIMIT_MB", "A job above it is ended, megabytes; 0: no limit.", 0, memory_limit
+    )
+
+
+@dataclass(frozen=True)
+class Turns:
+    """When the agent speaks and when it stops."""
+
+    endpointing_min_s: float = setting(
+        "CALLPOOL_ENDPOINTING_MIN_S",
+        "Shortest silence after which a turn may end, seconds.",
+        0.3,
+        between(0, 10),
+    )
+    endpointing_max_s: float = setting(
+        "CALLPOOL_ENDPOINTING_MAX_S",
+        "Silence after which a turn ends in any case, seconds.",
+        1.5,
+        between(0, 10),
+    )
+    interruption_s: float = setting(
+        "CALLPOOL_INTERRUPTION_S",
+        "Speech of the caller that silences the agent, seconds.",
+        0.18,
+        between(0.05, 5),
+    )
+    false_interruption_s: float = setting(
+        "CALLPOOL_FALSE_INTERRUPTION_S",
+        "The agent resumes when no words came within this time of an interruption, seconds.",
+        0.6,
+        between(0, 10),
+    )
+    return_s: float = setting(
+        "CALLPOOL_RETURN_S",
+        "How long a call waits for a caller whose connection dropped, seconds.",
+        20.0,
+        between(0, 3600),
+    )
+
+    def __post_init__(self) -> None:
+        if self.endpointing_min_s > self.endpointing_max_s:
+            raise SettingError(
+                "CALLPOOL_ENDPOINTING_MIN_S",
+                f"{self.endpointing_min_s:g}",
+                f"at most CALLPOOL_ENDPOINTING_MAX_S, which is {self.endpointing_max_s:g}",
+            )
+
+
+@dataclass(frozen=True)
+class Manners:
+    """What the service does when a caller says nothing, or too much."""
+
+    silence_s: float = setting(
+        "CALLPOOL_SILENCE_S",
+        "Silence after which the caller is asked whether they are there, twice, before goodbye, seconds.",
+        10.0,
+        between(1, 600),
+    )
+    monologue_s: float = setting(
+        "CALLPOOL_MONOLOGUE_S",
+        "How long a caller may speak before the agent politely cuts in, seconds.",
+        45.0,
+        between(2, 600),
+    )
+    max_call_s: int = setting(
+        "CALLPOOL_MAX_CALL_S",
+        "How long a call may last: the caller is told shortly before, seconds.",
+        1800,
+        between(10, 86_400),
+    )
+
+
+@dataclass(frozen=True)
+class Store:
+    """Call records."""
+
+    url: str = setting(
+        "CALLPOOL_STORE_URL",
+        "`sqlite:///PATH` or `postgresql://…`; empty: `callpool.db` in the data directory.",
+        "",
+        lambda value: store_url(value) if value else None,
+    )
+    plain_texts: bool = setting(
+        "CALLPOOL_STORE_PLAIN_TEXTS",
+        "Keep what was said as it was said, without masking digits and addresses.",
+        False,
+    )
+
+
+@dataclass(frozen=True)
+class Business:
+    """What the tools act on."""
+
+    url: str = setting(
+        "CALLPOOL_BUSINESS_URL",
+        "Its database, `sqlite:///PATH` or `postgresql://…`; empty: the store's.",
+        "",
+        lambda value: store_url(value) if value else None,
+    )
+
+
+@dataclass(frozen=True)
+class Web:
+    """The caller page and the API for call tokens."""
+
+    host: str = setting("CALLPOOL_WEB_HOST", "The address it listens on.", "127.0.0.1", host)
+    port: int = setting("CALLPOOL_WEB_PORT", "Its port.", 8080, is_port)
+    allowed_origins: tuple[str, ...] = setting(
+        "CALLPOOL_WEB_ALLOWED_ORIGINS", "Other origins that may start calls, separated by commas.", ()
+    )
+    token_ttl_s: int = setting(
+        "CALLPOOL_WEB_TOKEN_TTL_S", "How long a call token can be used, seconds.", 120, between(10, 86_400)
+    )
+    calls_per_minute: int = setting(
+        "CALLPOOL_WEB_CALLS_PER_MINUTE",
+        "Calls that one address may start in a minute. Behind a reverse proxy all callers come from its "
+        "address and share them.",
+        30,
+        at_least(1),
+    )
+
+
+@dataclass(frozen=True)
+class Local:
+    """What one machine needs."""
+
+    data_dir: Path = setting("CALLPOOL_DATA_DIR", "Where `callpool up` keeps its files.", Path(".callpool"))
+    providers_port: int = setting(
+        "CALLPOOL_PROVIDERS_PORT", "The port of the local providers.", 8090, is_port
+    )
