@@ -6,15 +6,19 @@ Every number here was chosen by measurement; docs/benchmarks.md says which, and 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
-from livekit.agents import AgentSession, TurnHandlingOptions, inference, room_io, vad
+from livekit.agents import AgentSession, TurnHandlingOptions, inference, llm, room_io, stt, tts, vad
 from livekit.agents.types import APIConnectOptions
 from livekit.agents.voice.agent_session import SessionConnectOptions
-from livekit.plugins import cartesia, deepgram, openai
 
 from callpool.call import Call
-from callpool.first_words import FirstWordsTokenizer
+from callpool.ears import Ears, make_ears
+from callpool.fallback import listening, speaking
+from callpool.language_models import LanguageModels
+from callpool.profiles import Profile, Profiles
 from callpool.settings import Settings
+from callpool.voices import Voice, make_voice
 
 VAD_MIN_SILENCE_S = 0.25
 """The end-of-turn model wants at least this much silence before it is asked."""
@@ -34,20 +38,41 @@ TRANSCRIPT_S = 6.0
 
 @dataclass(frozen=True)
 class Pipeline:
-    """The providers of one call."""
+    """The models of one call."""
 
-    stt: deepgram.STT
-    llm: openai.LLM
-    tts: cartesia.TTS
+    stt: stt.STT[Any]
+    """The first choice, or the chain of it and its fallbacks."""
+    llm: llm.LLM[Any]
+    tts: tts.TTS[Any]
     vad: vad.VAD
+    ears: tuple[Ears, ...]
+    voices: tuple[Voice, ...]
 
     def prewarm(self) -> None:
         """Open the connections that the first turn would otherwise wait for. Needs a running loop.
 
         Speech to text connects by itself when the session starts.
         """
-        self.llm.prewarm()
         self.tts.prewarm()
+
+    def set_language(self, language: str, listen_to: str | None = None) -> None:
+        """Speak `language` (`de`, `de-CH`) from the next answer on, and understand it, whoever serves.
+
+        `listen_to`: what is listened for when that is more than the language, such as `multi`.
+        """
+        self.listen_in(language, listen_to or language)
+        self.speak_in(language)
+
+    def speak_in(self, language: str) -> None:
+        """Speak `language` (`de`, `de-CH`) from the next answer on, whoever serves."""
+        for voice in self.voices:
+            voice.set_language(language)
+
+    def listen_in(self, language: str, listen_to: str) -> None:
+        """Understand `listen_to`: `language`, or more, such as `multi`. Connects anew: words that are being
+        said meanwhile may be lost."""
+        for ears in self.ears:
+            ears.set_language(language, listen_to)
 
 
 def build_vad() -> vad.VAD:
@@ -55,34 +80,38 @@ def build_vad() -> vad.VAD:
     return inference.VAD(model="silero", min_silence_duration=VAD_MIN_SILENCE_S)
 
 
-def build_llm(settings: Settings) -> openai.LLM:
-    """The language model's client. It loads certificates (0.1 s), so processes make it while they warm up."""
-    return openai.LLM(
-        api_key=settings.openai.key,
-        base_url=settings.openai.base_url,
-        model=settings.openai.model,
-    )
+def build_llm(settings: Settings) -> llm.LLM[Any]:
+    """The language model of the settings' profile. Raises SettingError."""
+    profiles = Profiles.read(settings)
+    return LanguageModels(settings, profiles).for_profile(profiles.of_call(None))
 
 
-def build_pipeline(settings: Settings, model: openai.LLM, voice_activity: vad.VAD, language: str) -> Pipeline:
-    """The real plugins on the configured base URLs. They never learn whether a provider is local."""
+def build_pipeline(
+    settings: Settings,
+    model: llm.LLM[Any],
+    voice_activity: vad.VAD,
+    language: str,
+    *,
+    profile: Profile | None = None,
+    listen_to: str | None = None,
+    tag: str = "",
+) -> Pipeline:
+    """The real plugins on the configured base URLs. They never learn whether a provider is local.
+
+    `profile`: whose ears and voice it has (None: that of the settings); `listen_to` is as in
+    `Pipeline.set_language`. `tag` names the call in the usage reports of speech to text.
+    """
+    if profile is None:
+        profile = Profiles.read(settings).of_call(None)
+    ears = tuple(make_ears(settings, member, language, listen_to or language, tag) for member in profile.stt)
+    voices = tuple(make_voice(settings, member, language) for member in profile.tts)
     return Pipeline(
-        stt=deepgram.STT(
-            api_key=settings.deepgram.key,
-            base_url=f"{settings.deepgram.base_url.rstrip('/')}/v1/listen",
-            model=settings.deepgram.model,
-            language=language,
-        ),
+        stt=listening([each.stt for each in ears]),
         llm=model,
-        tts=cartesia.TTS(
-            api_key=settings.cartesia.key,
-            base_url=settings.cartesia.base_url.rstrip("/"),
-            model=settings.cartesia.model,
-            voice=settings.cartesia.voice,
-            language=language,
-            tokenizer=FirstWordsTokenizer(),
-        ),
+        tts=speaking([each.tts for each in voices]),
         vad=voice_activity,
+        ears=ears,
+        voices=voices,
     )
 
 
@@ -102,6 +131,7 @@ def turn_handling(settings: Settings) -> TurnHandlingOptions:
             "false_interruption_timeout": settings.turns.false_interruption_s,
         },
         preemptive_generation={"enabled": True, "preemptive_tts": True},
+        user_turn_limit={"max_duration": settings.manners.monologue_s},
     )
 
 
@@ -115,6 +145,8 @@ def build_session(settings: Settings, pipeline: Pipeline, call: Call) -> AgentSe
         turn_handling=turn_handling(settings),
         transcription_timeout=TRANSCRIPT_S,
         userdata=call,
+        # Silence of this length makes the caller "away", and `manners` asks for them.
+        user_away_timeout=settings.manners.silence_s,
         # By default the first 3 s of the agent's speech ignore the caller. Browsers and phones cancel
         # their echo themselves, and a caller who knows the greeting wants to talk over it.
         aec_warmup_duration=None,

@@ -1,0 +1,135 @@
+"""Published list prices of models, and what a minute of talk costs by them. Money is USD."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from callpool.errors import SettingError
+from callpool.profiles import Member, Part, Profile
+from callpool.settings import Settings
+
+SHIPPED = Path(__file__).with_name("prices.yaml")
+
+TURNS_PER_MINUTE = 4
+"""A minute of talk: the caller and the agent speak half of it each, in this many turns. Speech to text
+listens all of the time."""
+REQUESTS_PER_TURN = 1.5
+"""Every second turn uses a tool, so that the language model is asked twice."""
+INPUT_TOKENS = 1500
+"""Of a request: instructions, tools, the conversation so far. None of it is taken to be cached, so the real
+price is lower."""
+OUTPUT_TOKENS = 45
+"""Of a request: a sentence or two, or a tool call."""
+CHARACTERS_PER_MINUTE = 450
+"""What the agent says in half a minute: 75 words of 6 characters, blanks included."""
+
+
+@dataclass(frozen=True)
+class Price:
+    """What a model costs. None: not charged for, or not known."""
+
+    input: float | None = None
+    """A million tokens."""
+    cached_input: float | None = None
+    """A million tokens that the provider had read before."""
+    output: float | None = None
+    """A million tokens."""
+    characters: float | None = None
+    """A million characters spoken."""
+    audio_minute: float | None = None
+    """A minute of audio that is listened to."""
+    seen: date | None = None
+    """When the source said so."""
+    source: str = ""
+    note: str = ""
+
+    def of_minute(self, part: Part) -> float | None:
+        """What a minute of talk costs for this part; None when the price says nothing about it."""
+        match part:
+            case "stt":
+                return self.audio_minute
+            case "tts":
+                return None if self.characters is None else self.characters * CHARACTERS_PER_MINUTE / 1e6
+            case "llm":
+                if self.input is None or self.output is None:
+                    return None
+                request = (self.input * INPUT_TOKENS + self.output * OUTPUT_TOKENS) / 1e6
+                return request * TURNS_PER_MINUTE * REQUESTS_PER_TURN
+
+
+FREE = Price(input=0.0, cached_input=0.0, output=0.0, characters=0.0, audio_minute=0.0)
+"""Models that run on this machine, wherever they are reached."""
+
+_NUMBERS = ("input", "cached_input", "output", "characters", "audio_minute")
+_KNOWN = tuple(field.name for field in dataclasses.fields(Price))
+
+
+class Prices:
+    """The prices of models."""
+
+    def __init__(self, by_model: Mapping[str, Price]) -> None:
+        self.by_model = by_model
+        """`provider/model` to price."""
+
+    @classmethod
+    def read(cls, settings: Settings) -> Prices:
+        """The shipped prices and those of the settings' file. Raises SettingError."""
+        prices = read_file(SHIPPED)
+        if settings.profiles.prices_file:
+            prices |= read_file(Path(settings.profiles.prices_file).expanduser())
+        return cls(prices)
+
+    def of(self, member: Member) -> Price | None:
+        """The price of a model; None when it is not known."""
+        return FREE if member.is_local else self.by_model.get(str(member))
+
+    def of_minute(self, profile: Profile) -> float | None:
+        """What a minute of talk costs with the first choices of a profile; None when a price is missing."""
+        total = 0.0
+        parts: tuple[tuple[Part, tuple[Member, ...]], ...] = (
+            ("stt", profile.stt),
+            ("llm", profile.llm),
+            ("tts", profile.tts),
+        )
+        for part, members in parts:
+            price = self.of(members[0]) if members else None
+            cost = price.of_minute(part) if price else None
+            if cost is None:
+                return None
+            total += cost
+        return total
+
+
+def read_file(path: Path) -> dict[str, Price]:
+    """The prices of a file, by `provider/model`. Raises SettingError."""
+    try:
+        document = yaml.safe_load(path.read_text())
+    except OSError as error:
+        expected = f"a readable file ({error.strerror})"
+        raise SettingError("CALLPOOL_PRICES_FILE", str(path), expected) from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        expected = f"a YAML file ({' '.join(str(error).split())})"
+        raise SettingError("CALLPOOL_PRICES_FILE", str(path), expected) from error
+    if not isinstance(document, dict):
+        raise SettingError("CALLPOOL_PRICES_FILE", str(path), "a YAML file of prices by PROVIDER/MODEL")
+    return {str(model): _price(f"{path.name}: {model}", entry) for model, entry in document.items()}
+
+
+def _price(where: str, entry: object) -> Price:
+    if not isinstance(entry, dict) or set(entry) - set(_KNOWN):
+        raise SettingError(where, entry, f"a price with {', '.join(_KNOWN)}")
+    for name in _NUMBERS:
+        value = entry.get(name, 0)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e6:
+            raise SettingError(f"{where}.{name}", value, "an amount of USD")
+    if not isinstance(entry.get("seen"), date):
+        raise SettingError(f"{where}.seen", entry.get("seen", ""), "the day of the price, such as 2026-06-21")
+    values: dict[str, Any] = {name: entry[name] for name in (*_NUMBERS, "seen") if name in entry}
+    return Price(**values, source=str(entry.get("source", "")), note=str(entry.get("note", "")))
