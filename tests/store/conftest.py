@@ -17,10 +17,12 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+from visit import Visit, visiting
 
 from callpool.settings import Settings, load
 from callpool.store.calls import Calls
 from callpool.store.schema import upgrade_command
+from callpool_tools.business import Business
 
 START_TIMEOUT_S = 30.0
 
@@ -141,3 +143,26 @@ async def calls(settings: Settings) -> AsyncIterator[Calls]:
     async with Calls(settings.store_url) as store:
         await store.open()
         yield store
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def business_url(request: pytest.FixtureRequest) -> str:
+    """The URL of an empty database of each kind."""
+    settings: Settings = request.getfixturevalue(f"{request.param}_settings")
+    return settings.business_url
+
+
+@pytest.fixture
+async def business(business_url: str) -> AsyncIterator[Business]:
+    """A shop that has just been founded."""
+    await Business.prepare(business_url)
+    business = Business(business_url)
+    yield business
+    await business.aclose()
+
+
+@pytest.fixture
+async def visit(business: Business) -> AsyncIterator[Visit]:
+    """A call to that shop that has just begun, in English."""
+    async with visiting(business) as visit:
+        yield visit

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from livekit.agents.beta.tools import EndCallTool
-from livekit.agents.llm import Toolset
+from typing import Any
 
-from callpool import ending
+from livekit.agents import Agent, FunctionTool, RunContext, function_tool
+
 from callpool.call import Call
+from callpool.hand_off import hand_off
 
 
-def end_call_tool() -> EndCallTool:
-    """`end_call()`: the model says goodbye, then the call is over and the record says so."""
+def end_call_tool(to: str) -> FunctionTool[Any, Any]:
+    """`end_call()`: the call goes to the stage that says goodbye and hangs up."""
 
-    async def note_goodbye(event: Toolset.ToolCalledEvent) -> None:
-        call: Call = event.ctx.userdata
-        call.end(ending.GOODBYE)
+    @function_tool
+    async def end_call(ctx: RunContext[Call]) -> Agent:
+        """End the call silently. Call this when the caller says goodbye or needs nothing more.
 
-    return EndCallTool(
-        # The job deletes the room itself once the record is written.
-        delete_room=False,
-        end_instructions="Say goodbye to the caller in one short sentence.",
-        on_tool_called=note_goodbye,
-    )
+        Do not say goodbye yourself: it is said for you.
+        """
+        return await hand_off(ctx, to)
+
+    return end_call

@@ -1,112 +1,95 @@
-"""The sample business: orders, read from a CSV file."""
+"""Telling a caller about an order, once they have proved that it is theirs."""
 
 from __future__ import annotations
 
-import csv
 import json
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass
-from importlib import resources
-from typing import IO, Any
+from typing import Any
 
-from livekit.agents import FunctionTool, RunContext, ToolError, function_tool
+from livekit.agents import Agent, FunctionTool, RunContext, ToolError, function_tool
 
 from callpool.call import Call
-from callpool.number_words import REPEATS, TEENS, TENS, UNITS
-
-ORDER_DIGITS = 5
-
-
-@dataclass(frozen=True)
-class Order:
-    """One order, as far as a caller may be told about it."""
-
-    number: str
-    item: str
-    quantity: int
-    status: str
-    carrier: str
-    eta: str
-    """ISO 8601 date, or empty while there is none."""
+from callpool.hand_off import hand_off
+from callpool_tools.business import Business
+from callpool_tools.case import case_of
+from callpool_tools.digits import ORDER_DIGITS, digits, order_number_in
+from callpool_tools.money import spoken
+from callpool_tools.records import Order
+from callpool_tools.running import bounded
 
 
-class Orders:
-    """The orders, by number."""
-
-    def __init__(self, orders: Mapping[str, Order]) -> None:
-        self._orders = orders
-
-    @classmethod
-    def sample(cls) -> Orders:
-        """The orders that ship with callpool."""
-        with resources.files(__package__).joinpath("data/orders.csv").open() as file:
-            return cls.read(file)
-
-    @classmethod
-    def read(cls, file: IO[str]) -> Orders:
-        rows = csv.DictReader(file)
-        orders = (
-            Order(
-                number=row["order_number"],
-                item=row["item"],
-                quantity=int(row["quantity"]),
-                status=row["status"],
-                carrier=row["carrier"],
-                eta=row["eta"],
-            )
-            for row in rows
-        )
-        return cls({order.number: order for order in orders})
-
-    def find(self, number: str) -> Order | None:
-        return self._orders.get(number)
-
-
-def digits(spoken: str) -> str:
-    """The digits in what a model passed on: `1 2 3 4 5`, `12,345`, `one double two` and `twenty-three`."""
-    found = ""
-    before = ""
-    for word in re.findall(r"\d+|[a-z]+", spoken.lower()):
-        if before in TENS and UNITS.get(word):
-            found = found[:-1]
-        digit = word if word.isdigit() else str((UNITS | TEENS | TENS).get(word, ""))
-        found += digit * (REPEATS.get(before, 1) if len(digit) == 1 else 1)
-        before = word
-    return found
-
-
-def order_tools(orders: Orders) -> list[FunctionTool[Any, Any]]:
-    """The tools that act on these orders."""
+def order_tools(business: Business, unverified_to: str) -> list[FunctionTool[Any, Any]]:
+    """`lookup_order` and `delivery_status`. A caller who is not verified goes to `unverified_to`."""
 
     @function_tool
-    async def lookup_order(ctx: RunContext[Call], order_number: str) -> str:
-        """Look up an order: what was ordered, its status, its carrier and when it arrives.
-
-        Call this as soon as the caller has given an order number.
+    @bounded
+    async def lookup_order(ctx: RunContext[Call], order_number: str) -> str | Agent:
+        """Look up an order: what was ordered, its price, its status, its carrier and when it arrives.
 
         Args:
             order_number: The five digits of the order number, such as the caller read them out.
         """
-        number = digits(order_number)
-        if len(number) != ORDER_DIGITS:
-            raise ToolError(
-                f"An order number has {ORDER_DIGITS} digits and this one has {len(number)}. "
-                "Ask the caller to read it out again, digit by digit."
-            )
-        order = orders.find(number)
-        if order is None:
-            raise ToolError(
-                f"There is no order {' '.join(number)}. Ask the caller to read it out again, digit by digit."
-            )
-        known = {
-            "order_number": order.number,
-            "item": order.item,
-            "quantity": order.quantity,
-            "status": order.status,
-            "carrier": order.carrier,
-            "eta": order.eta,
-        }
-        return json.dumps({name: value for name, value in known.items() if value})
+        number = named_order(ctx, order_number)
+        if number not in case_of(ctx).verified:
+            return await hand_off_unverified(ctx, number, unverified_to)
+        order = await existing_order(business, number)
+        return _shown(
+            order_number=order.number,
+            item=order.item,
+            quantity=order.quantity,
+            total=spoken(order.total_usd, ctx.userdata.language),
+            status=order.status,
+            carrier=order.carrier,
+            eta=order.eta,
+            address=order.address,
+        )
 
-    return [lookup_order]
+    @function_tool
+    @bounded
+    async def delivery_status(ctx: RunContext[Call], order_number: str) -> str | Agent:
+        """Tell where an order is: its delivery status, its carrier and when it arrives.
+
+        Args:
+            order_number: The five digits of the order number, such as the caller read them out.
+        """
+        number = named_order(ctx, order_number)
+        if number not in case_of(ctx).verified:
+            return await hand_off_unverified(ctx, number, unverified_to)
+        order = await existing_order(business, number)
+        return _shown(order_number=order.number, status=order.status, carrier=order.carrier, eta=order.eta)
+
+    return [lookup_order, delivery_status]
+
+
+def named_order(ctx: RunContext[Call], said: str) -> str:
+    """The number in what a model passed on; when it holds no digits, that of the order talked about.
+
+    Raises ToolError.
+    """
+    number = order_number_in(said)
+    if number is None and not digits(said):
+        number = case_of(ctx).order_number
+    if not number:
+        raise ToolError(
+            f"An order number has {ORDER_DIGITS} digits. Ask the caller to read it out again, digit by digit."
+        )
+    return number
+
+
+async def hand_off_unverified(ctx: RunContext[Call], number: str, to: str) -> Agent:
+    """A caller who has not proved that an order is theirs is told nothing: not even that it exists."""
+    case_of(ctx).order_number = number
+    return await hand_off(ctx, to)
+
+
+async def existing_order(business: Business, number: str) -> Order:
+    """A verified caller's order. Raises ToolError when it has gone since then."""
+    order = await business.order(number)
+    if order is None:
+        raise ToolError(
+            f"Order {' '.join(number)} is not there any more. Offer the caller a person to talk to."
+        )
+    return order
+
+
+def _shown(**facts: str | int) -> str:
+    return json.dumps({name: fact for name, fact in facts.items() if fact != ""}, ensure_ascii=False)

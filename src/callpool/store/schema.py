@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from callpool.errors import StoreError
 from callpool.settings import Settings
+from callpool.stages import prepare_business
 from callpool.store.engine import (
     create_engine,
     create_file,
@@ -95,6 +96,7 @@ async def upgrade_command(settings: Settings) -> int:
         before = await upgrade(engine)
     finally:
         await engine.dispose()
+    await prepare_business(settings, migrate=True)
     done = "is already" if before == HEAD else f"went from {before or 'empty'} and is now"
     click.echo(f"the schema of {shown(engine)} {done} at {HEAD}")
     return 0
