@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from callpool.number_words import REPEATS, TEENS, TENS, UNITS
+from callpool.number_words import GERMAN, REPEATS, SPANISH, TEENS, TENS, UNITS, NumberWords
 from callpool.privacy.masking import mask
 
 
@@ -57,6 +57,45 @@ def test_whatever_is_understood_as_a_digit_is_hidden(word: str) -> None:
 @pytest.mark.parametrize(
     ("text", "masked"),
     [
+        ("Die Nummer ist eins, zwo, drei, vier, fünf.", "Die Nummer ist *, *, *, *, *."),
+        ("zwölftausenddreihundertfünfundvierzig", "*"),
+        ("ein hundert fünf", "ein * *"),
+        ("einundzwanzig drei", "* *"),
+        ("DREISSIG vierzig, dreißig vierzig", "* *, * *"),
+        ("doppelfünf sechs sieben acht", "* * * *"),
+        ("fu\u0308nf eins zwei", "* * *"),
+        ("uno dos tres cuatro cinco", "* * * * *"),
+        ("veintitrés cuarenta y cinco uno", "* * y * *"),
+        ("doce mil trescientos cuarenta y cinco", "* * * * y *"),
+        ("dieciseis diecisiete", "* *"),
+        ("once once cinco", "* * *"),
+    ],
+)
+def test_long_numbers_are_hidden_in_german_and_spanish(text: str, masked: str) -> None:
+    """With accents or without, written together or apart."""
+    assert mask(text) == masked
+
+
+@pytest.mark.parametrize(
+    ("words", "word"),
+    [
+        (words, word)
+        for words in (GERMAN, SPANISH)
+        for word in (*words.units, *words.teens, *words.tens, *words.hundreds)
+    ],
+)
+def test_every_word_of_the_table_is_hidden(words: NumberWords, word: str) -> None:
+    """What is understood as a digit in another language is hidden as well."""
+    usual = next(iter(words.tens))
+    assert mask(f"{usual}, {word}, {usual}") == "*, *, *"
+    assert all(mask(f"{repeat} {word}, {usual}, {usual}") == "* *, *, *" for repeat in words.repeats)
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("james punkt miller ät beispiel punkt de", "***@***"),
+        ("soy ana arroba correo punto es", "soy ***@***"),
         ("james.miller@example.com, please", "***@***, please"),
         ("it's james dot miller at example dot com", "it's ***@***"),
         ("j a m e s at example dot co dot uk", "***@***"),
@@ -85,6 +124,17 @@ def test_email_addresses_are_hidden(text: str, masked: str) -> None:
         "two to three weeks",
         "10 to 12 days",
         "I won two of them for one",
+        "I called once, two weeks ago",
+        "dreiundzwanzig Lampen",
+        "drei und zwanzig Lampen",
+        "zwei oder drei Wochen",
+        "Tausend Dank",
+        "zwölf Uhr dreißig",
+        "Achtung, ein und dieselbe",
+        "cuarenta y cinco euros",
+        "cien por cien, mil gracias",
+        "dos y tres",
+        "once lámparas",
     ],
 )
 def test_everything_else_stays_readable(text: str) -> None:
@@ -92,7 +142,11 @@ def test_everything_else_stays_readable(text: str) -> None:
     assert mask(text) == text
 
 
-@pytest.mark.parametrize("piece", ["a", "a ", "1 ", "one ", "a.", "-", "@", "dot at ", " ", "one to "])
+HOSTILE = ["a", "a ", "1 ", "one ", "a.", "-", "@", "dot at ", " ", "one to "]
+HOSTILE += ["ein", "einund", "dreizehn", "zwei und ", "cinco y ", "arroba punto ", "u\u0308"]
+
+
+@pytest.mark.parametrize("piece", HOSTILE)
 def test_long_texts_take_no_time(piece: str) -> None:
     """A text far longer than a turn is masked within a second, whatever it is made of."""
     text = piece * (20_000 // len(piece))
