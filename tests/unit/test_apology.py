@@ -2,52 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
-from livekit import rtc
-from livekit.agents import APIConnectionError, ConversationItemAddedEvent, ErrorEvent
+from livekit.agents import APIConnectionError, ErrorEvent
 from livekit.agents import UserTranscriptionTimeoutEvent as Unheard
-from livekit.agents.llm import ChatMessage, LLMError
+from livekit.agents.llm import LLMError
 from livekit.agents.stt import STTError
 from livekit.agents.tts import TTSError
 
-from callpool.apology import APOLOGY, FAREWELL, Apology
+from callpool.apology import Apology
+from callpool.words import Key, words
+from fake_session import FakeSession, FakeSpeech
 
 
-class Speech:
-    """A speech that is over as soon as it began."""
+class Failing(FakeSession):
+    """A session whose providers fail, with an apology that listens."""
 
-    def done(self) -> bool:
-        return True
-
-    def add_done_callback(self, callback: Callable[[Any], None]) -> None:
-        callback(self)
-
-
-class Session(rtc.EventEmitter[str]):
-    """As much of the SDK's session as fails and speaks."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.agent_state = "listening"
-        self.said: list[str] = []
+    def __init__(self, language: str = "en") -> None:
+        super().__init__(language)
         self.given_up = False
-        self.talked_over = False
-        Apology(self, self.give_up)  # type: ignore[arg-type]
+        session: Any = self
+        Apology(session, self.give_up)
 
     def give_up(self) -> None:
         self.given_up = True
-
-    def say(self, words: str, allow_interruptions: bool) -> Speech:
-        self.said.append(words)
-        self.add("assistant", words[:12] if self.talked_over else words)
-        return Speech()
-
-    def add(self, role: Any, words: str) -> None:
-        item = ChatMessage(role=role, content=[words])
-        self.emit("conversation_item_added", ConversationItemAddedEvent(item=item))
 
     def fail(self, kind: type[LLMError | STTError | TTSError], recoverable: bool = False) -> None:
         error = kind(timestamp=0, label="", error=APIConnectionError(), recoverable=recoverable)
@@ -59,75 +38,117 @@ class Session(rtc.EventEmitter[str]):
         self.emit("user_transcription_timeout", event)
 
 
+def texts(*keys: Key, language: str = "en") -> list[str]:
+    return [words(key, language) for key in keys]
+
+
 @pytest.fixture
-def session() -> Session:
+async def session() -> Failing:
     """One in which the agent has greeted the caller."""
-    session = Session()
+    session = Failing()
     session.add("assistant", "Hello.")
     return session
 
 
-def test_a_model_that_goes_on_failing_is_taken_leave_of(session: Session) -> None:
+async def test_a_model_that_goes_on_failing_is_taken_leave_of(session: Failing) -> None:
     """Two apologies, then the farewell, and the call is over."""
     session.fail(LLMError)
     session.fail(LLMError)
     assert not session.given_up
     session.fail(LLMError)
-    assert session.said == [APOLOGY, APOLOGY, FAREWELL]
+    assert session.said == texts("apology", "apology", "farewell")
     assert session.given_up
 
 
-def test_an_answer_in_between_makes_up_for_failures(session: Session) -> None:
+@pytest.mark.parametrize("language", ["en", "de", "es"])
+async def test_apologies_are_in_the_language_of_the_call(language: str) -> None:
+    """A call may begin in one language and go on in another: what counts is the one that it has now."""
+    session = Failing()
+    session.userdata.language = language
+    session.fail(LLMError)
+    assert session.said == texts("apology", language=language)
+
+
+async def test_an_answer_in_between_makes_up_for_failures(session: Failing) -> None:
     """Only failures in a row end a call."""
     for _ in range(5):
         session.fail(LLMError)
         session.add("assistant", "It is on its way.")
-    assert set(session.said) == {APOLOGY}
+    assert set(session.said) == set(texts("apology"))
 
 
-def test_an_apology_that_was_talked_over_counts(session: Session) -> None:
+async def test_an_apology_that_was_talked_over_counts(session: Failing) -> None:
     """What was spoken of it is an apology, not an answer."""
-    session.talked_over = True
+    session.cut_off_after = 12
     for _ in range(3):
         session.fail(LLMError)
     assert session.given_up
 
 
-def test_what_is_tried_again_is_not_apologized_for(session: Session) -> None:
+async def test_one_apology_is_enough_for_answers_that_fail_together(session: Failing) -> None:
+    """Speculative answers to the same words fail one after the other, while the apology is spoken."""
+    session.next_speech = lambda: FakeSpeech(lasts=True)
+    session.fail(LLMError)
+    session.fail(LLMError)
+    assert session.said == texts("apology")
+
+
+async def test_what_is_tried_again_is_not_apologized_for(session: Failing) -> None:
     """The SDK reports each attempt."""
     session.fail(LLMError, recoverable=True)
     assert session.said == []
 
 
-def test_a_caller_who_is_not_heard_is_told_so(session: Session) -> None:
-    """Speech without a transcript is a failure of ours; a cough is not, nor a murmur into our own words."""
-    session.miss(0.5)
-    session.agent_state = "speaking"
-    session.miss(2.0)
-    assert session.said == []
-    session.agent_state = "listening"
-    for _ in range(3):
+async def test_a_caller_who_is_not_heard_is_told_so(session: Failing) -> None:
+    """Asked to say it again, then in other words, then offered a person; in the end a farewell."""
+    for _ in range(4):
         session.miss(2.0)
-    assert session.said == [APOLOGY, APOLOGY, FAREWELL]
+    assert session.said == texts("unclear", "rephrase", "offer_person", "farewell")
     assert session.given_up
 
 
-def test_ears_that_fail_twice_in_a_row_end_the_call(session: Session) -> None:
+async def test_a_turn_in_between_makes_up_for_what_was_not_heard(session: Failing) -> None:
+    """Whoever was understood is not offered a person for an old misunderstanding."""
+    session.miss(2.0)
+    session.miss(2.0)
+    session.add("user", "Where is my order?")
+    session.miss(2.0)
+    assert session.said == texts("unclear", "rephrase", "unclear")
+
+
+async def test_a_cough_is_not_speech(session: Failing) -> None:
+    """Nobody is asked to say a cough again."""
+    session.miss(0.5)
+    assert session.said == []
+
+
+async def test_a_murmur_into_our_own_words_wants_no_answer(session: Failing) -> None:
+    """Its words were left out on purpose, or there were none: also when we have finished meanwhile."""
+    session.agent("speaking", FakeSpeech(lasts=True))
+    session.caller("speaking")
+    session.caller("listening")
+    session.miss(2.0)
+    session.agent("listening")
+    session.miss(2.0)
+    assert session.said == []
+
+
+async def test_ears_that_fail_twice_in_a_row_end_the_call(session: Failing) -> None:
     """With words that somebody listens to: the SDK alone would cut the call off a little later."""
     session.fail(STTError)
     session.add("user", "Hello?")
     session.fail(STTError)
     assert session.said == []
     session.fail(STTError)
-    assert session.said == [FAREWELL]
+    assert session.said == texts("farewell")
     assert session.given_up
 
 
-def test_a_call_that_never_had_a_voice_is_given_up(session: Session) -> None:
+async def test_a_call_that_never_had_a_voice_is_given_up(session: Failing) -> None:
     """Nobody would ever hear a word; a voice that fails later is left to the SDK's own count."""
     session.fail(TTSError)
     assert not session.given_up
-    mute = Session()
+    mute = Failing()
     mute.add("assistant", "")
     mute.fail(TTSError)
     assert mute.given_up

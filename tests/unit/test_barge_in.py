@@ -1,4 +1,4 @@
-"""The first interim word of a caller who talks over the agent ends what it was saying."""
+"""What a caller says over the agent, and that it ends what the agent was saying."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from livekit.agents import AgentSession, UserInputTranscribedEvent
 from livekit.agents.voice import SpeechHandle
 from livekit.agents.voice.events import AgentState, UserState
 
-from callpool.barge_in import end_speech_at_first_word
+from callpool.barge_in import Overlap, end_speech_at_first_word
 from callpool.call import Call
+from fake_session import FakeSession, FakeSpeech
 
 
 class PausedSession(AgentSession[Call]):
@@ -70,3 +71,57 @@ async def test_what_may_not_be_interrupted_goes_on() -> None:
 
 async def test_a_caller_who_speaks_into_silence_disturbs_nothing() -> None:
     PausedSession(None, "listening", "speaking").hears("hello")
+
+
+class TalkedOver(FakeSession):
+    """A fake session in which it is known what the caller talks over."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        session: Any = self
+        self.overlap = Overlap(session)
+
+
+async def test_a_voice_that_begins_while_the_agent_speaks_is_over_it() -> None:
+    """Also when the agent has paused for it, and until it has done."""
+    session, answer = TalkedOver(), FakeSpeech(lasts=True)
+    session.agent("speaking", answer)
+    session.caller("speaking")
+    session.agent("listening", answer)
+    assert session.overlap.paused
+    session.caller("listening")
+    session.caller("speaking")
+    assert session.overlap.over_agent
+    answer.end()
+    assert not session.overlap.over_agent
+    assert session.overlap.began_over
+
+
+async def test_a_voice_that_begins_in_silence_answers() -> None:
+    """Also when the agent begins to speak, or has words ready, in the middle of it."""
+    session, question = TalkedOver(), FakeSpeech(lasts=True)
+    session.agent("listening", question)  # will be spoken, and was not heard yet
+    session.caller("speaking")
+    assert not session.overlap.over_agent
+    session.agent("speaking", question)
+    assert not session.overlap.over_agent
+
+
+async def test_words_without_a_voice_that_was_noticed_are_over_the_agent() -> None:
+    """Ears may find words where the detector of voices found none."""
+    session = TalkedOver()
+    session.caller("speaking")
+    session.caller("listening")
+    session.agent("speaking", FakeSpeech(lasts=True))
+    assert session.overlap.over_agent
+
+
+async def test_a_speech_that_was_interrupted_is_not_paused() -> None:
+    """It will not go on."""
+    session, answer = TalkedOver(), FakeSpeech(lasts=True)
+    session.agent("speaking", answer)
+    session.caller("speaking")
+    session.agent("listening", answer)
+    answer.interrupted = True
+    assert not session.overlap.paused
+    assert not session.overlap.over_agent
