@@ -17,6 +17,9 @@ from callpool.settings import Settings
 
 as_json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 port_option = click.option("--port", type=int, help="The port; 0: any free one.")
+roster_option = click.option(
+    "--roster", metavar="MODULE", help="The module whose ROSTER names the agents (default: the shop's)."
+)
 folder = click.Path(exists=True, file_okay=False, path_type=Path)
 existing = click.Path(exists=True, dir_okay=False, path_type=Path)
 writable = click.Path(dir_okay=False, writable=True, path_type=Path)
@@ -43,21 +46,23 @@ def root(config: Path | None) -> None:
 
 @root.command()
 @click.option("--host", help="The address every listener uses (default: loopback only).")
-def up(host: str | None) -> None:
+@roster_option
+def up(host: str | None, roster: str | None) -> None:
     """Start everything on this machine: LiveKit server, local providers, worker, web."""
     from callpool.local.up import up as run
 
     config: Path | None = click.get_current_context().find_root().params["config"]
-    _run(run(_load(), host=host, config=config))
+    _run(run(_load(worker__roster=roster), host=host, config=config))
 
 
 @root.command()
 @port_option
-def worker(port: int | None) -> None:
+@roster_option
+def worker(port: int | None, roster: str | None) -> None:
     """Register with LiveKit and answer calls."""
     from callpool.worker import run
 
-    _run(run(_load(worker__port=port)))
+    _run(run(_load(worker__port=port, worker__roster=roster)))
 
 
 @root.command()
@@ -119,6 +124,76 @@ def call(
     from callpool.caller import run
 
     _run(run(_load(), say=say, wav=wav, url=url, language=language, save=save, as_json=as_json))
+
+
+@root.command("eval")
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--audio", is_flag=True, help="Speak the scenarios, over the real LiveKit server.")
+@roster_option
+@click.option("--profile", help="The profile that the agents think with.")
+@click.option("-k", "only", metavar="WORD", help="Only scenarios with this word in their name.")
+@click.option("--judge", is_flag=True, help="Have criteria judged by the configured language model.")
+@click.option("--junit", type=writable, help="Write the results to this file, as JUnit XML.")
+@as_json_option
+def evaluate(
+    paths: tuple[Path, ...],
+    audio: bool,
+    roster: str | None,
+    profile: str | None,
+    only: str | None,
+    judge: bool,
+    junit: Path | None,
+    as_json: bool,
+) -> None:
+    """Run scenarios: what callers say, and what must happen. PATHS: YAML files or folders of them."""
+    from callpool.evaluation import run
+
+    _run(
+        run(
+            _load(worker__roster=roster),
+            paths=paths,
+            audio=audio,
+            profile=profile,
+            only=only,
+            judge=judge,
+            junit=junit,
+            as_json=as_json,
+        )
+    )
+
+
+@root.command()
+@click.option("--measure", is_flag=True, help="Measure first tokens, first audio and scenarios passed, now.")
+@as_json_option
+def profiles(measure: bool, as_json: bool) -> None:
+    """Show the profiles: models, what each is best for, its price per minute of talk."""
+    from callpool.matrix import run
+
+    _run(run(_load(), measure=measure, as_json=as_json))
+
+
+@root.group()
+def agents() -> None:
+    """The agents of a roster."""
+
+
+@agents.command("graph")
+@roster_option
+@click.option("--svg", type=writable, help="Draw a picture into this file instead; -: standard output.")
+def agents_graph(roster: str | None, svg: Path | None) -> None:
+    """Print the stages, and which may follow which, as a Mermaid diagram."""
+    from callpool.graph import graph
+
+    click.echo(graph(_load(worker__roster=roster), svg=svg), nl=False)
+
+
+@root.command()
+@click.argument("path", type=click.Path(path_type=Path))
+def new(path: Path) -> None:
+    """Write a small package of agents of your own into PATH."""
+    from callpool.scaffold import write
+
+    click.echo(write(path))
 
 
 @root.command()
@@ -186,6 +261,7 @@ def config_show(as_json: bool) -> None:
 
 def main() -> None:
     """The entry point: one line for whatever a person can mend, and its exit code."""
+    sys.path.append("")  # a roster of one's own lies in the working directory
     try:
         result = root(standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:

@@ -10,31 +10,31 @@ import asyncio
 import logging
 import os
 import sys
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from livekit import rtc
-from livekit.agents import AgentSession, APIError, CloseEvent, CloseReason, JobContext, JobProcess, vad
-from livekit.plugins import openai
+from livekit.agents import CloseEvent, CloseReason, JobContext, JobProcess, vad
 
-from callpool import ending
+from callpool import ending, words
 from callpool.apology import Apology
+from callpool.backchannel import Backchannels
 from callpool.barge_in import end_speech_at_first_word
 from callpool.burial import job_entry
 from callpool.call import Call, Caller, from_dispatch
 from callpool.departure import Departure
+from callpool.dtmf import Keypad
 from callpool.ending import Ending
-from callpool.pipeline import (
-    ATTEMPT,
-    Pipeline,
-    build_llm,
-    build_pipeline,
-    build_session,
-    build_vad,
-    room_options,
-)
+from callpool.greeting import Greeting
+from callpool.hand_off import Conversation, Models
+from callpool.identification import Identification
+from callpool.language import Languages
+from callpool.language_models import LanguageModels
+from callpool.manners import Manners
+from callpool.mcp_servers import McpServers
+from callpool.pipeline import build_pipeline, build_session, build_vad, room_options
+from callpool.profiles import Profiles
 from callpool.settings import Settings
 from callpool.stages import Roster, Stage, load_roster
 from callpool.store.calls import Calls
@@ -60,8 +60,6 @@ CLOSED_ROOM = frozenset(
     }
 )
 """Why a job leaves a room whose caller is gone. For any other reason it lost the server."""
-SECOND_TRY_S = 1.5
-"""Pause before a greeting that failed is tried anew, seconds: a voice that restarts is back by then."""
 
 
 @dataclass
@@ -71,10 +69,18 @@ class Warm:
     settings: Settings
     roster: Roster[Any, Any]
     business: Any
-    llm: openai.LLM
+    profiles: Profiles
+    models: LanguageModels
+    identification: Identification
+    mcp: McpServers
     vad: vad.VAD
     calls: Calls
     live: LiveCall | None = None
+
+    def models_of(self, call: Call, stage: Stage[Any, Any]) -> Models:
+        """What the agent of a stage thinks with, and the tools that it is offered beside its own."""
+        profile = self.profiles.of_stage(call.profile, stage.name, stage.profile)
+        return Models(profile.label, self.models.for_profile(profile), tuple(self.mcp.tools_for(stage.name)))
 
 
 @dataclass
@@ -88,6 +94,12 @@ class LiveCall:
     modules: frozenset[str] = field(default_factory=lambda: frozenset(sys.modules))
     """What was imported when the call began: nothing may be added while somebody waits."""
 
+    def save_stage(self, entry: StageEntry) -> None:
+        self.writer.submit(lambda: self.calls.stage_entered(self.call.call_id, entry))
+
+    def save_language(self, code: str) -> None:
+        self.writer.submit(lambda: self.calls.set_language(self.call.call_id, code))
+
     def save_turn(self, turn: Turn) -> None:
         self.writer.submit(lambda: self.calls.record_turn(self.call.call_id, turn))
 
@@ -95,11 +107,17 @@ class LiveCall:
 def warm_up(settings: Settings, proc: JobProcess) -> None:
     """Load everything that a call needs. Runs in a process of its own, before any caller waits."""
     roster = load_roster(settings.worker.roster)
+    profiles = Profiles.read(settings)
+    words.load()
+    Backchannels.load()
     proc.userdata["warm"] = Warm(
         settings=settings,
         roster=roster,
-        business=roster.open_business(),
-        llm=build_llm(settings),
+        business=roster.open_business(settings.business_url),
+        profiles=profiles,
+        models=LanguageModels(settings, profiles),
+        identification=Identification(settings.worker.languages),
+        mcp=McpServers(settings),
         vad=build_vad(),
         calls=Calls(settings.store_url, plain_texts=settings.store.plain_texts),
     )
@@ -120,25 +138,52 @@ async def answer(ctx: JobContext) -> None:
     """Take a call: everything between the dispatch and the moment the conversation runs by itself."""
     warm: Warm = ctx.proc.userdata["warm"]
     call = from_dispatch(
-        ctx.job.metadata, job_id=ctx.job.id, room=ctx.job.room.name, agent_name=ctx.job.agent_name
+        ctx.job.metadata,
+        job_id=ctx.job.id,
+        room=ctx.job.room.name,
+        agent_name=ctx.job.agent_name,
+        languages=warm.settings.worker.languages,
     )
-    stage: Stage[Any, Any] = warm.roster.first_stage(call.agent_name)
-    call.stage = stage.name
+    call.state = warm.roster.new_state()
     ctx.log_context_fields = {"call_id": call.call_id}
     warm.live = live = LiveCall(call, ctx, Writer(), warm.calls)
     ctx.room.on("disconnected", lambda reason: _on_disconnected(call, reason))
     _record_beginning(live)
+    warm.mcp.start()
+    languages = Languages(call, warm.identification, on_change=live.save_language)
+    conversation = Conversation(
+        call,
+        warm.roster,
+        warm.business,
+        on_stage=live.save_stage,
+        models=lambda stage: warm.models_of(call, stage),
+        languages=languages,
+    )
+    agent = conversation.begin()
 
-    pipeline = build_pipeline(warm.settings, warm.llm, warm.vad, call.language)
-    greeting = Greeting(stage.greeting(call), pipeline)  # is synthesized while the room is being joined
+    profile = warm.profiles.of_call(call.profile)
+    model = warm.models.for_profile(profile)
+    pipeline = build_pipeline(
+        warm.settings,
+        model,
+        warm.vad,
+        call.language,
+        profile=profile,
+        listen_to=languages.ears,
+        tag=call.call_id,
+    )
+    greeting = Greeting(conversation.greeting(), pipeline)  # is synthesized while the room is being joined
     pipeline.prewarm()
+    warm.models.prewarm()
     session = build_session(warm.settings, pipeline, call)
     Transcript(call, live.save_turn).follow(session)
+    languages.follow(session, pipeline)
     Apology(session, give_up=lambda: _finish(ctx, call, ending.PROVIDER_FAILED))
+    Manners(session, warm.settings.manners, end=lambda how: _finish(ctx, call, how))
     end_speech_at_first_word(session)
     session.on("close", lambda event: _on_close(ctx, call, event))
 
-    await session.start(stage.agent(call, warm.business), room=ctx.room, room_options=room_options())
+    await session.start(agent, room=ctx.room, room_options=room_options())
     has_left = call.was_invited and not ctx.room.remote_participants
     try:
         async with asyncio.timeout(LEFT_ALREADY_S if has_left else NO_CALLER_S):
@@ -148,6 +193,7 @@ async def answer(ctx: JobContext) -> None:
         return
     _meet(live, participant)
     Departure(ctx, call, warm.settings.turns.return_s).watch(participant)
+    Keypad(session, ctx.room, length=warm.roster.keypad_digits).watch(participant)
     await greeting.speak(session)
     logger.info("call answered", extra={"action": "answered", "caller_kind": call.caller.kind})
 
@@ -170,6 +216,8 @@ async def hang_up(ctx: JobContext) -> None:
     emptied = ctx.delete_room()  # nobody is kept in a silent room by a store that is away
     await closing
     await live.calls.close()
+    await warm.mcp.aclose()
+    await warm.roster.close_business(warm.business)
     if late := sorted(set(sys.modules) - live.modules):
         logger.warning(
             "modules were imported during the call", extra={"action": "late_import", "modules": late}
@@ -178,49 +226,11 @@ async def hang_up(ctx: JobContext) -> None:
     await emptied
 
 
-class Greeting:
-    """The first words of a call, synthesized while the room is still being joined."""
-
-    def __init__(self, text: str, pipeline: Pipeline) -> None:
-        self._text = text
-        self._frames: asyncio.Queue[rtc.AudioFrame | None] = asyncio.Queue()
-        self._audible: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        self._task = asyncio.create_task(self._synthesize(pipeline), name="greeting")
-
-    async def speak(self, session: AgentSession[Call]) -> None:
-        """Say it now. When the early synthesis gave no sound, the session tries anew."""
-        if await self._audible:
-            session.say(self._text, audio=self._audio())
-        else:
-            await asyncio.sleep(SECOND_TRY_S)
-            session.say(self._text)
-
-    async def _synthesize(self, pipeline: Pipeline) -> None:
-        try:
-            async with pipeline.tts.synthesize(self._text, conn_options=ATTEMPT) as stream:
-                async for audio in stream:
-                    self._frames.put_nowait(audio.frame)
-                    if not self._audible.done():
-                        self._audible.set_result(True)
-        except APIError as error:
-            logger.warning("greeting failed", extra={"action": "greeting_failed", "error": str(error)})
-        finally:
-            self._frames.put_nowait(None)
-            if not self._audible.done():
-                self._audible.set_result(False)
-
-    async def _audio(self) -> AsyncIterator[rtc.AudioFrame]:
-        while (frame := await self._frames.get()) is not None:
-            yield frame
-
-
 def _record_beginning(live: LiveCall) -> None:
     call, ctx, calls = live.call, live.ctx, live.calls
     job = job_entry(ctx.job.id, ctx.worker_id, os.getpid(), call.started_at)
-    stage = StageEntry(stage=call.stage, entered_at=call.started_at, profile=call.profile)
     live.writer.submit(lambda: calls.begin(call))
     live.writer.submit(lambda: calls.job_started(call.call_id, job))
-    live.writer.submit(lambda: calls.stage_entered(call.call_id, stage))
 
 
 def _meet(live: LiveCall, participant: rtc.RemoteParticipant) -> None:

@@ -12,7 +12,8 @@ import psutil
 
 from callpool.errors import SettingError
 from callpool.secrets import Secret
-from callpool.settings import PROVIDERS, Provider, Settings
+from callpool.setting_groups import PROVIDERS, Provider
+from callpool.settings import Settings
 
 UP_FILE = "up.json"
 

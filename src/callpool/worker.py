@@ -15,8 +15,10 @@ from callpool.admission import Admission
 from callpool.burial import Burial
 from callpool.errors import CallpoolError, SettingError
 from callpool.listening import listen
-from callpool.settings import PROVIDERS, Settings
-from callpool.stages import load_roster
+from callpool.mcp_servers import McpServers
+from callpool.profiles import Profiles, plugins
+from callpool.settings import Settings
+from callpool.stages import load_roster, prepare_business
 from callpool.stopping import stop_event
 from callpool.store.calls import Calls
 from callpool.telemetry.logs import set_up_logs
@@ -58,7 +60,7 @@ def build_server(settings: Settings, admission: Admission) -> AgentServer:
         load_threshold=float("inf"),
         num_idle_processes=settings.worker.warm_processes,
         setup_fnc=functools.partial(job.warm_up, settings),
-        preload_modules=[*PRELOAD, settings.worker.roster, *roster.modules],
+        preload_modules=[*PRELOAD, settings.worker.roster, *roster.modules, *plugins(settings)],
         job_memory_limit_mb=settings.worker.memory_limit_mb,
         shutdown_process_timeout=STOP_S,
         session_end_timeout=STOP_S,
@@ -172,11 +174,16 @@ class Worker:
 def check(settings: Settings) -> None:
     """Refuse what would fail at the first call. Raises SettingError."""
     settings.livekit.check_key_pair()
-    for provider in PROVIDERS:
-        if settings.is_local(provider):
-            name = provider.upper()
-            expected = f"a key, or an endpoint in {name}_BASE_URL (`callpool up` brings local ones)"
-            raise SettingError(f"{name}_API_KEY", "", expected)
+    profiles = Profiles.read(settings)
+    profiles.check()
+    roster = load_roster(settings.worker.roster)
+    names = [stage.name for stage in roster.stages]
+    for stage in roster.stages:
+        if stage.profile is not None and stage.profile not in profiles.names:
+            expected = f"a profile among {', '.join(profiles.names)}"
+            raise SettingError(f"{settings.worker.roster}: profile of {stage.name}", stage.profile, expected)
+    McpServers(settings).check(names)
+    profiles.report()
 
 
 async def run(settings: Settings) -> int:
@@ -187,4 +194,5 @@ async def run(settings: Settings) -> int:
         logger.warning("no setting has this name", extra={"action": "unknown_setting", "variable": variable})
     async with Calls(settings.store_url, plain_texts=settings.store.plain_texts) as calls:
         await calls.open()
+        await prepare_business(settings)
         return await Worker(settings, calls).run()

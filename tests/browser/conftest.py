@@ -12,7 +12,8 @@ import pytest
 from aiohttp.test_utils import TestServer
 
 from callpool.secrets import Secret
-from callpool.settings import LiveKit, Settings, Web
+from callpool.setting_groups import LiveKit, Web
+from callpool.settings import Settings
 from callpool.web import build
 from callpool.web.server import application
 from processes import LiveKitServer

@@ -30,7 +30,9 @@ async def test_a_caller_talks_to_the_agent_through_the_page(
     telephone: Telephone, bundle: Path, tmp_path: Path
 ) -> None:
     """Press the button, speak, see both sides' words, hear the answer, say goodbye, see the call end."""
-    question = await telephone.samples("Where is my order? My order number is one two three four five.")
+    question = await telephone.samples(
+        "Where is my order? The number is one two three four five, and my name is James Miller."
+    )
     goodbye = await telephone.samples("Thank you very much, goodbye.")
     microphone = tmp_path / "microphone.wav"
     microphone.write_bytes(

@@ -20,15 +20,17 @@ from telephone import Dialled, Telephone
 
 pytestmark = [pytest.mark.call, pytest.mark.timeout(180)]
 
-NUMBER = "My order number is one two three four five."
+NUMBER = "The order number is one two three four five."
+ORDER = f"{NUMBER} My name is James Miller."
 
 
 async def test_a_caller_is_answered_helped_and_taken_leave_of(telephone: Telephone) -> None:
-    """The whole of a call: greeting, question, the tool's answer in the caller's ear, goodbye, the record."""
+    """The whole of a call, through all stages: what is asked, told and done, and what the record says."""
     call = await telephone.dial()
     assert "help" in await call.greeting()
     assert "number" in await call.say("Hello, I would like to know where my order is.")
-    told = await call.say(NUMBER)
+    assert "name" in await call.say(NUMBER)
+    told = await call.say("My name is James Miller.")
     assert "headphones" in told
     assert "december" in told
     await call.take_leave()
@@ -37,11 +39,23 @@ async def test_a_caller_is_answered_helped_and_taken_leave_of(telephone: Telepho
     assert record.ending == ending.GOODBYE
     assert record.caller.kind == "synthetic"
     assert record.turns[0].caller_text is None
-    assert {tool.name: tool.ok for turn in record.turns for tool in turn.tools} == {
-        "lookup_order": True,
-        "end_call": True,
-    }
-    asked = next(turn for turn in record.turns if turn.tools and turn.tools[0].name == "lookup_order")
+    assert [(entry.stage, entry.skipped) for entry in record.stages] == [
+        ("greeting", False),
+        ("data_collection", False),
+        ("verification", False),
+        ("problem_solving", False),
+        ("closing", False),
+    ]
+    used = [(tool.name, tool.ok) for turn in record.turns for tool in turn.tools]
+    assert [name for name, _ in used] == [
+        "note_request",
+        "note_details",
+        "verify_caller",
+        "lookup_order",
+        "end_call",
+    ]
+    assert all(ok for _, ok in used)
+    asked = next(turn for turn in record.turns if turn.tools and turn.tools[-1].name == "lookup_order")
     assert asked.agent_text is not None
     assert "headphones" in asked.agent_text
     assert not any(character.isdigit() for character in asked.caller_text or ""), "numbers are masked"
@@ -54,7 +68,7 @@ async def test_talking_over_the_agent_silences_it(telephone: Telephone) -> None:
     """A barge-in stops the voice in the caller's ear, and the record keeps only what was spoken."""
     call = await telephone.dial()
     await call.greeting()
-    samples = await telephone.samples("Where is my order? The number is one two three four five.")
+    samples = await telephone.samples(f"Where is my order? {ORDER}")
     over = await telephone.samples("Wait, please stop for a moment, I have another question for you.")
     spoken = await call.caller.speak(samples)
     assert await call.caller.wait_for_audio(spoken.ended_at, 15) is not None
@@ -74,7 +88,7 @@ async def test_a_pause_in_a_sentence_does_not_end_the_turn(telephone: Telephone)
     call = await telephone.dial()
     await call.greeting()
     first = await telephone.samples("My order number is")
-    second = await telephone.samples("one two three four five.")
+    second = await telephone.samples("one two three four five, and my name is James Miller.")
     begun = await call.caller.speak(first)
     await asyncio.sleep(0.8)  # the pause itself
     assert call.caller.ear.first_audible(begun.ended_at) is None
@@ -91,7 +105,7 @@ async def test_killing_one_job_leaves_the_other_call_alone(telephone: Telephone)
     assert pid != await pid_of(telephone, spared)
 
     os.kill(pid, signal.SIGKILL)
-    assert "headphones" in await spared.say(f"Where is my order? {NUMBER}")
+    assert "headphones" in await spared.say(f"Where is my order? {ORDER}")
 
     record = await telephone.ended(doomed.invitation.call_id)
     assert record.ending == ending.JOB_DIED
@@ -156,7 +170,7 @@ async def test_a_caller_whose_connection_dropped_returns_to_the_same_call(teleph
     await vanish(invitation)
 
     again = await telephone.join(invitation)
-    assert "headphones" in await again.say("It is one two three four five.")
+    assert "headphones" in await again.say("It is one two three four five, and my name is James Miller.")
     record = await telephone.calls.get(invitation.call_id)
     assert record is not None
     assert [job.pid for job in record.jobs] == [pid]
@@ -194,7 +208,7 @@ async def test_no_module_is_imported_while_a_caller_waits(
     """Everything that a call needs was loaded before: its log, complete to the end, names no import."""
     call = await telephone.dial()
     await call.greeting()
-    await call.say(f"Where is my order? {NUMBER}")
+    await call.say(f"Where is my order? {ORDER}")
     await call.take_leave()
     await telephone.ended(call.invitation.call_id)
 

@@ -67,6 +67,13 @@ def test_languages_are_told_when_any_may_be_spoken() -> None:
     assert [word["language"] for word in alternative["words"]] == ["es", "es"]
 
 
+def test_silence_is_in_no_language() -> None:
+    """The plugin takes the first of the languages wherever there is a list, and fails on an empty one."""
+    report = Report(ListenQuery.parse({"language": "multi"}), MODEL)
+    [alternative] = report.results("", SEGMENT, is_final=True)["channel"]["alternatives"]
+    assert "languages" not in alternative
+
+
 @pytest.mark.parametrize(
     ("raw", "text"),
     [

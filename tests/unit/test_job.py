@@ -50,6 +50,10 @@ class Context:
         return done
 
 
+async def nothing(*_: object) -> None:
+    """What has no connections to close."""
+
+
 @pytest.fixture
 async def ctx(tmp_path: Path) -> AsyncIterator[Context]:
     """A job in the middle of its call."""
@@ -59,7 +63,9 @@ async def ctx(tmp_path: Path) -> AsyncIterator[Context]:
         await calls.open()
         call = Call("c_1", room="call-1", agent_name="callpool")
         await calls.begin(call)
-        warm = SimpleNamespace(live=LiveCall(call, ctx, Writer(), calls))  # type: ignore[arg-type]
+        closed = SimpleNamespace(aclose=nothing, close_business=nothing)
+        live = LiveCall(call, ctx, Writer(), calls)  # type: ignore[arg-type]
+        warm = SimpleNamespace(live=live, mcp=closed, roster=closed, business=None)
         ctx.proc.userdata["warm"] = warm
         yield ctx
 

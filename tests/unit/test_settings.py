@@ -10,7 +10,8 @@ import pytest
 
 from callpool.errors import SettingError
 from callpool.secrets import Secret
-from callpool.settings import LOCAL_KEY, Settings, fields, load
+from callpool.setting_groups import LOCAL_KEY
+from callpool.settings import Settings, fields, load
 
 
 @pytest.fixture(autouse=True)

@@ -21,7 +21,8 @@ from aiohttp.web import TCPSite
 
 from callpool.errors import CallpoolError, SettingError
 from callpool.secrets import Secret
-from callpool.settings import LiveKit, Settings, Turns, Web, Worker
+from callpool.setting_groups import LiveKit, Turns, Web, Worker
+from callpool.settings import Settings
 from callpool.telemetry.logs import is_ours
 from callpool.web import calls
 from callpool.web.server import application, serve
@@ -167,6 +168,7 @@ async def test_callers_are_sent_to_the_public_address(web: Web_) -> None:
         (b'{"language": "english please"}', "language is 'english please'"),
         (b'{"profile": "a b"}', "profile is 'a b': expected the name of a profile"),
         (b'{"profile": ["x"]}', "profile is ['x']"),
+        (b'{"profile": "dear"}', "profile is 'dear': expected one of balanced, fast, quality"),
     ],
 )
 async def test_a_body_that_cannot_be_used_is_refused_by_name(web: Web_, body: bytes, words: str) -> None:

@@ -13,7 +13,8 @@ from callpool.doctor import configuration, keys, machine, servers
 from callpool.doctor.finding import TIMEOUT_S, Finding, examined, failed, told
 from callpool.errors import CallpoolError
 from callpool.running import Running
-from callpool.settings import PROVIDERS, Settings
+from callpool.setting_groups import PROVIDERS
+from callpool.settings import Settings
 
 
 async def run(settings: Settings, *, as_json: bool) -> int:

@@ -9,7 +9,8 @@ import aiohttp
 from callpool.caller.speech import CARTESIA_VERSION, why
 from callpool.doctor.finding import Finding
 from callpool.running import Running
-from callpool.settings import Provider, Settings
+from callpool.setting_groups import Provider
+from callpool.settings import Settings
 
 
 @dataclass(frozen=True)

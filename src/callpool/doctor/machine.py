@@ -14,7 +14,8 @@ from callpool.errors import CallpoolError
 from callpool.local.engines import missing_packages
 from callpool.local.ports import Transport, refused
 from callpool.running import Running
-from callpool.settings import PROVIDERS, Cartesia, Deepgram, Settings, fields
+from callpool.setting_groups import PROVIDERS, Cartesia, Deepgram
+from callpool.settings import Settings, fields
 
 SENTENCE = "I would like to know where my order is."
 ALIKE = 0.7

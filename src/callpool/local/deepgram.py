@@ -13,7 +13,7 @@ from aiohttp import WSCloseCode, WSMsgType, web
 from callpool.local.behaviour import SLOW_S, Behaviour, FaultKind
 from callpool.local.breaking import abort, hang
 from callpool.local.deepgram_wire import Message, Report, schema_error
-from callpool.local.ear import Ear, EngineEar, ScriptEar
+from callpool.local.ear import Bookmark, Ear, EngineEar, ScriptEar
 from callpool.local.hearing import Hearing, ModelInfo
 from callpool.local.listen_query import ListenQuery, QueryError
 from callpool.local.outbox import Outbox
@@ -65,6 +65,7 @@ class Listen:
     def __init__(self, hearing: Hearing, behaviour: Behaviour) -> None:
         self._hearing = hearing
         self._behaviour = behaviour
+        self._bookmarks: dict[str, Bookmark] = {}
 
     async def live(self, request: web.Request) -> web.StreamResponse:
         """A stream of audio in, messages out."""
@@ -205,7 +206,10 @@ class Listen:
         latency, script = self._behaviour.latency, self._behaviour.script
         if latency is None:
             return EngineEar(report, outbox, resampler, self._hearing)
-        return ScriptEar(report, outbox, resampler, script.hears, latency.stt_final)
+        # A client that changes its options connects anew, in the middle of what the script has it hear.
+        tag = report.query.tag
+        bookmark = self._bookmarks.setdefault(tag, Bookmark()) if tag else Bookmark()
+        return ScriptEar(report, outbox, resampler, script.hears, latency.stt_final, bookmark)
 
 
 def _authorize(request: web.Request) -> None:

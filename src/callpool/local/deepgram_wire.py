@@ -63,8 +63,8 @@ class Report:
             "confidence": round(confidence, 4) if entries else 0.0,
             "words": entries,
         }
-        if multi:
-            alternative["languages"] = [language] if entries else []
+        if multi and entries:  # the plugin takes the first of an empty list, and fails
+            alternative["languages"] = [language]
         return alternative
 
     def results(

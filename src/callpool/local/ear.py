@@ -292,6 +292,13 @@ class EngineEar(Ear):
         return words, "en"
 
 
+@dataclass
+class Bookmark:
+    """How many utterances of a script were heard."""
+
+    heard: int = 0
+
+
 class ScriptEar(Ear):
     """Says the script's words, a fixed time after the last voiced sample of each utterance.
 
@@ -299,12 +306,18 @@ class ScriptEar(Ear):
     """
 
     def __init__(
-        self, report: Report, outbox: Outbox, resampler: Resampler, script: Sequence[Heard], final_s: float
+        self,
+        report: Report,
+        outbox: Outbox,
+        resampler: Resampler,
+        script: Sequence[Heard],
+        final_s: float,
+        bookmark: Bookmark,
     ) -> None:
         super().__init__(report, outbox, resampler, endpoint_s=None)
         self._script = script
         self._final_s = max(final_s, LEAST_QUIET_S)
-        self._n = 0
+        self._bookmark = bookmark
         self._shown = 0
         self._loop = asyncio.get_running_loop()
         self._arrived_s = 0.0
@@ -339,7 +352,7 @@ class ScriptEar(Ear):
 
     @property
     def _heard(self) -> Heard:
-        return self._script[min(self._n, len(self._script) - 1)]
+        return self._script[min(self._bookmark.heard, len(self._script) - 1)]
 
     def _time_is_up(self) -> None:
         if ended := self._utterances.end():
@@ -350,6 +363,6 @@ class ScriptEar(Ear):
         words: asyncio.Future[str] = self._loop.create_future()
         heard = self._heard
         words.set_result(heard.text)
-        self._n += 1
+        self._bookmark.heard += 1
         self._shown = 0
         return words, heard.language

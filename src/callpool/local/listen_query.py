@@ -34,6 +34,8 @@ class ListenQuery:
     """None: switched off."""
     utterance_end_ms: int | None
     detect_language: bool
+    tag: str
+    """What the client calls what it listens to; empty: nothing."""
 
     @classmethod
     def parse(cls, query: Mapping[str, str]) -> ListenQuery:
@@ -62,6 +64,7 @@ class ListenQuery:
             endpointing_ms=_endpointing(query),
             utterance_end_ms=utterance_end_ms,
             detect_language=_flag(query, "detect_language"),
+            tag=query.get("tag", ""),
         )
 
 

@@ -21,7 +21,7 @@ from callpool.local.breaking import abort, hang
 from callpool.local.openai_completion import Completion
 from callpool.local.openai_wire import CompletionRequest, Json, Refused, new_id
 from callpool.local.standin import NOTICE, StandIn
-from callpool.local.standin.english import Say
+from callpool.local.standin.sayings import Say
 
 logger = logging.getLogger(__name__)
 
@@ -217,5 +217,5 @@ def scripted(script: Script, asked: CompletionRequest) -> Said:
     if not said.tools:
         return said
     if asked.after_tool or not asked.question.tools or asked.question.choice == "none":
-        return Said(said.text or Say.done)
+        return Said(said.text or Say().done)
     return Said(tools=said.tools)

@@ -13,7 +13,8 @@ from callpool.local.livekit_server import LOOPBACK, environment
 from callpool.local.ports import Ports, address, in_url, is_wildcard, outward_address
 from callpool.local.supervisor import Service
 from callpool.running import local_base_urls
-from callpool.settings import LOCAL_KEY, PROVIDERS, Settings
+from callpool.setting_groups import LOCAL_KEY, PROVIDERS
+from callpool.settings import Settings
 
 DRAIN_S = 2
 """How long calls may go on once `up` is told to stop, seconds: nobody waits for an hour at a desk."""

@@ -13,6 +13,7 @@ from pathlib import Path
 from callpool.local import livekit_server
 from callpool.local.console import Console
 from callpool.local.data_directory import SERVER_FILE, DataDirectory, Keys, write_private
+from callpool.local.engines import notice
 from callpool.local.plan import Addresses, child_environment, services
 from callpool.local.ports import outward_address
 from callpool.local.signals import StopSignals
@@ -79,6 +80,8 @@ class _Up:
         env = child_environment(self._settings, addresses, keys, self._home.path, os.environ)
         plan = services(self._settings, addresses, env, self._config, await self._server(addresses, keys))
         self._warn(addresses)
+        if words := notice(self._settings):
+            self._say(words)
 
         for name in ("livekit", "providers", "web"):
             if name in plan:

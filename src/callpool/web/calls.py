@@ -53,11 +53,16 @@ class CallsApi:
     settings: Settings
     origins: Origins
     rate: Rate
+    profiles: tuple[str, ...]
+    """The names of profiles that a call may ask for."""
 
     async def start(self, request: web.Request) -> web.Response:
         """201 with the ticket; 400 for a body that cannot be used, 403 for a foreign page, 413, 429."""
         self.origins.judge(request)
         wish = await _wish(request)
+        if wish.profile is not None and wish.profile not in self.profiles:
+            expected = f"one of {', '.join(self.profiles)}"
+            raise refusal(web.HTTPBadRequest, f"profile is {shown(wish.profile)}: expected {expected}")
         if wait_s := self.rate.admit(request.remote or ""):
             logger.warning("too many calls from one address", extra={"action": "call_refused"})
             reason = f"too many calls from this address: at most {self.rate.per_minute} a minute"

@@ -18,7 +18,7 @@ from aiohttp import web
 
 from callpool.checks import origin
 from callpool.errors import SettingError
-from callpool.settings import Web
+from callpool.setting_groups import Web
 from callpool.web.refusal import refusal, shown
 
 VARIABLE = "CALLPOOL_WEB_ALLOWED_ORIGINS"

@@ -10,6 +10,7 @@ from pathlib import Path
 from aiohttp import web
 
 from callpool.listening import listen
+from callpool.profiles import Profiles
 from callpool.settings import Settings
 from callpool.stopping import stop_event
 from callpool.telemetry.logs import set_up_logs
@@ -31,7 +32,9 @@ def application(
     """The API and the page. Raises SettingError when calls could not be started with these settings."""
     settings.livekit.check_key_pair()
     origins = Origins.of(settings.web)
-    calls = CallsApi(settings, origins, Rate(settings.web.calls_per_minute, clock))
+    calls = CallsApi(
+        settings, origins, Rate(settings.web.calls_per_minute, clock), Profiles.read(settings).names
+    )
     page = CallerPage(settings.caller_livekit_url, bundle)
 
     app = web.Application(client_max_size=BODY_BYTES, middlewares=[as_json])

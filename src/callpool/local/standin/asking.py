@@ -9,7 +9,7 @@ from callpool.local.standin import english
 from callpool.local.standin.offered import Kind, Parameter, Tool
 from callpool.local.standin.rules import Rules
 from callpool.local.standin.telling import to_caller
-from callpool.local.standin.words import say_name, split_name, stem
+from callpool.local.standin.words import say_name, split_name, stem, stems
 
 _ABILITIES_AT_MOST = 3
 _CHOICES_AT_MOST = 6
@@ -31,7 +31,7 @@ def question(tool: Tool, parameter: Parameter, rules: Rules) -> str:
         choices = [say_name(str(choice)) for choice in parameter.choices[:_CHOICES_AT_MOST]]
         return f"Which {name}: {', '.join(choices[:-1])}{' or ' if len(choices) > 1 else ''}{choices[-1]}?"
     if parameter.kind is Kind.YES_NO:
-        return _yes_no(text, name)
+        return _yes_no(text, name, rules)
     text = re.sub(
         r"\b(?:the |a )?(?:caller|customer|user)(?:'s|s')\b", "your", text.rstrip(" ."), flags=re.IGNORECASE
     )
@@ -56,6 +56,25 @@ def question(tool: Tool, parameter: Parameter, rules: Rules) -> str:
     return f"What is the {name}?"
 
 
+def asks_for(words: str, names: Sequence[str]) -> bool:
+    """Whether words of the agent's ask for something of this name, in a question or a request."""
+    asking = [each for each in re.split(r"(?<=[.!])\s+", words) if english.ASKING.search(each)]
+    wanted = [stem(name) for name in names]
+    return any(set(wanted) <= stems(each) for each in asking) if wanted else False
+
+
+def ask_again(heard: str, parameter: Parameter, rules: Rules) -> str:
+    """How to ask for digits that were too few or too many."""
+    name = _noun(parameter)
+    if rules.language != "en":
+        name = rules.questions.get(f"{parameter.name}.noun", name)
+    count = ""
+    if parameter.lengths and parameter.lengths[0] == parameter.lengths[1]:
+        names = {number: word for word, number in reversed((english.UNITS | english.TEENS).items())}
+        count = rules.say.digits_of.format(names.get(parameter.lengths[0], parameter.lengths[0]))
+    return f"{rules.say.heard_digits.format(' '.join(heard))} {rules.say.say_digits.format(count, name)}"
+
+
 def _noun(parameter: Parameter) -> str:
     words = ["number" if word == "id" else word for word in parameter.words]
     return " ".join(words) or "value"
@@ -70,7 +89,7 @@ def _counted(parameter: Parameter) -> str:
     return last if plural else ""
 
 
-def _yes_no(text: str, name: str) -> str:
+def _yes_no(text: str, name: str, rules: Rules) -> str:
     if match := re.match(
         r"^(?:whether|if) (?:the (?:caller|customer|user)|they|you) (want|need|agree|like)s?\b(.*?)\.?$",
         text,
@@ -80,7 +99,7 @@ def _yes_no(text: str, name: str) -> str:
     if match := re.match(r"^(?:whether|if) to (.+?)\.?$", text, re.IGNORECASE):
         return f"Shall I {match[1]}?"
     if stem(name.split()[-1]) in ("confirm",):
-        return english.Say.shall_i
+        return rules.say.shall_i
     return f"{name[0].upper()}{name[1:]}, yes or no?"
 
 
@@ -90,8 +109,8 @@ def abilities(tools: Sequence[Tool], rules: Rules) -> str:
         return rules.help
     can = [_ability(tool) for tool in tools if tool.drivable and not tool.is_goodbye][:_ABILITIES_AT_MOST]
     if not can:
-        return english.Say.what_else
-    return english.Say.can_help.format(f"{', '.join(can[:-1])}{' or ' if len(can) > 1 else ''}{can[-1]}")
+        return rules.say.what_else
+    return rules.say.can_help.format(f"{', '.join(can[:-1])}{' or ' if len(can) > 1 else ''}{can[-1]}")
 
 
 def _ability(tool: Tool) -> str:

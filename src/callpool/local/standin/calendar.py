@@ -34,6 +34,14 @@ _TIME = re.compile(
     rf"|\bat (?P<hour4>\d{{1,2}}|{_HOUR})\b(?! (?:people|persons|guests|degrees|percent|o))",
     re.IGNORECASE,
 )
+_MONTHS = {
+    "de": (". ", "Januar Februar März April Mai Juni Juli August September Oktober November Dezember"),
+    "es": (
+        " de ",
+        "enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre",
+    ),
+}
+"""What stands between day and month, and the months."""
 _MINUTES = {"fifteen": 15, "thirty": 30, "forty-five": 45, "forty five": 45}
 
 
@@ -113,13 +121,17 @@ def _minutes(match: re.Match[str]) -> int:
     return hour * 60 + minute
 
 
-def say_date(day: date) -> str:
-    """`December 2nd`."""
+def say_date(day: date, language: str = "en") -> str:
+    """`December 2nd`, `2. Dezember`, `2 de diciembre`."""
+    if language in _MONTHS:
+        return f"{day.day}{_MONTHS[language][0]}{_MONTHS[language][1].split()[day.month - 1]}"
     suffix = "th" if 11 <= day.day % 100 <= 13 else {1: "st", 2: "nd", 3: "rd"}.get(day.day % 10, "th")
     return f"{english.MONTHS[day.month - 1].capitalize()} {day.day}{suffix}"
 
 
-def say_time(hour: int, minute: int) -> str:
+def say_time(hour: int, minute: int, language: str = "en") -> str:
     """`7 30 p.m.`, as a voice reads it."""
+    if language in _MONTHS:
+        return f"{hour}:{minute:02d}"
     half = "a.m." if hour < 12 else "p.m."
     return f"{hour % 12 or 12}{f' {minute:02d}' if minute else ''} {half}"

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from callpool.local.standin.gloss import NO_GLOSSARY, Gloss, Glossary, gloss
 from callpool.local.standin.words import plain
 
 
@@ -23,11 +24,25 @@ class Done:
 class Turn:
     """What a caller said in one go, and what the agent did until the caller spoke again."""
 
-    caller: str
+    said: str
+    """Their own words; what they mean in English is `caller`."""
     before: str = ""
     """The agent's last words before it."""
     done: list[Done] = field(default_factory=list)
     agent: list[str] = field(default_factory=list)
+    gloss: Gloss = field(init=False)
+    asked: str = field(init=False)
+    """`before` in English."""
+
+    def understand(self, language: str, glossary: Glossary) -> None:
+        """Read what was said as somebody who expects a language."""
+        self.gloss = gloss(self.said, language, glossary)
+        self.asked = gloss(self.before, language, glossary).text
+
+    @property
+    def caller(self) -> str:
+        """What the caller said, in English."""
+        return self.gloss.text
 
 
 @dataclass
@@ -42,7 +57,12 @@ class Dialogue:
     """An instruction that is the end of the conversation: to be followed now."""
 
     @classmethod
-    def of(cls, messages: Sequence[Mapping[str, object]]) -> Dialogue:
+    def of(
+        cls,
+        messages: Sequence[Mapping[str, object]],
+        language: str = "en",
+        glossary: Glossary = NO_GLOSSARY,
+    ) -> Dialogue:
         """Read Chat Completions messages. Their shape was checked at the wire."""
         dialogue = cls()
         calls: dict[str, Done] = {}
@@ -55,7 +75,7 @@ class Dialogue:
                     dialogue.instructions.append(spoken_text(message.get("content")))
                     dialogue.order = text if len(dialogue.instructions) > 1 else ""
                 case "user" if open_turn:
-                    dialogue.turns[-1].caller += f" {text}"
+                    dialogue.turns[-1].said += f" {text}"
                     dialogue.pending = []
                 case "user":
                     dialogue.turns.append(Turn(text, dialogue.last_agent))
@@ -73,7 +93,18 @@ class Dialogue:
                     if done := calls.get(str(message.get("tool_call_id"))):
                         done.result = text
                         dialogue.pending.append(done)
+        for turn in dialogue.turns:
+            turn.understand(language, glossary)
         return dialogue
+
+
+def instructions_in(messages: Sequence[Mapping[str, object]]) -> list[str]:
+    """The texts of the system messages."""
+    return [
+        spoken_text(message.get("content"))
+        for message in messages
+        if message.get("role") in ("system", "developer")
+    ]
 
 
 def spoken_text(content: object) -> str:

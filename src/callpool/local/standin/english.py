@@ -1,4 +1,4 @@
-"""The English words that the stand-in works with. Another language is another module of this shape."""
+"""The English words that the stand-in works with. Other languages reach it as an English gloss (`gloss`)."""
 
 from __future__ import annotations
 
@@ -66,14 +66,56 @@ NOTHING_MORE = re.compile(
     r"\b(that('?s| is| was|'ll be| will be) (all|it|everything)|nothing (else|more)|no more questions|"
     r"(i'?m|i am) (done|all set))\b"
 )
-NEVER_MIND = re.compile(r"\b(never ?mind|forget (it|about it|that)|leave it|drop it)\b")
+NEVER_MIND = re.compile(
+    r"\b(never ?mind|forget (it|about it|that)|leave it|drop it|scratch that|"
+    r"i('?ve| have)? changed my mind\W*$)\b"
+)
+ANYTHING_ELSE = re.compile(
+    r"\b(anything else|something else|what else|any other (question|thing)|(what|how) can i (do|help)|"
+    r"sonst noch|noch etwas|(was|wie) kann ich|algo más|en qué (más )?puedo)\b",
+    re.IGNORECASE,
+)
+"""A question of the agent's that leaves nothing open. Its own words are not glossed."""
+ASKING = re.compile(
+    r"\?|\b(please (say|tell|spell|read|repeat|give|try)|tell me|one moment|moment,? bitte|"
+    r"nennen sie|sagen sie|buchstabieren sie|wiederholen sie|dígame|un momento|repita|deletree|"
+    r"take your time)\b",
+    re.IGNORECASE,
+)
+"""Words of the agent's after which the caller still waits for an answer."""
+OFFERED_PERSON = re.compile(
+    r"\b(person|human|colleague|somebody|someone|operator|representative|transfer|connect|put you through|"
+    r"mensch\w*|kolleg\w*|mitarbeiter\w*|verbinden|persona|compañer\w*|agente)\b[^.!?]*\?",
+    re.IGNORECASE,
+)
+HOLD_ON = re.compile(
+    r"\b((just )?one (moment|second|sec|minute)|(just|one|wait) a (moment|second|minute|sec)|a (moment|second|minute|sec) please|"
+    r"hold on|hang on|let me (see|look|check|find|think|get)|bear with me|"
+    r"(give me|just|wait) a (moment|second|minute|sec))\b"
+)
+VAGUE_WISH = re.compile(
+    r"^\W*(?:(?:uh|um|well|hi|hello|hey|yes|so|good (?:morning|afternoon|evening)|please)\W+)*"
+    r"(?:i(?:'?d| would|'?ve| have|'?m)? (?:like|want|need|have|got|had)?\W*(?:to )?"
+    r"(?:a |ask |you |some |got )*"
+    r"(?:question|help|problem|something|query|favour|issue)s?|can you help(?: me)?|could you help(?: me)?|"
+    r"i need (?:some )?help|can i ask (?:you )?(?:something|a question))\W*(?:please|with something)?\W*$"
+)
+"""Says that there will be a wish, but not yet which."""
+SENSE = re.compile(
+    r"\b(i|i'?m|i'?ve|i'?d|my|me|we|our|you|your|where|when|why|how|what|which|who|can|could|would|is|are|"
+    r"want|need|please|about)\b"
+)
+"""A word of these makes a sentence that was understood as such; without one it may be noise."""
 REPEAT = re.compile(
     r"\b((say|repeat) (that|it|this)|(can|could|would) you (please )?repeat|come again|pardon|"
     r"what did you say|(did not|didn'?t) (catch|hear|understand|get) (that|you|it)|"
     r"once more please|again please)\b"
 )
 THANKS = re.compile(r"\b(thank you|thanks|thank|cheers|appreciate)\b")
-GREETING = re.compile(r"^\W*(hello|hi|hey|good (morning|afternoon|evening)|greetings)\b")
+GREETING = re.compile(
+    r"^\W*(hello|hi|hey|good (morning|afternoon|evening|day)|greetings)( there)?\b", re.IGNORECASE
+)
+OWN_MATTER = re.compile(r"\b(my|mine|where|when|order|parcel|package|want|need|would like|haven't|hasn't)\b")
 HOW_ARE_YOU = re.compile(r"\bhow (are you|is it going|do you do|'s it going)\b")
 WHO_ARE_YOU = re.compile(
     r"\b((who|what) are you|who am i (talking|speaking) (to|with)|what('?s| is) your name|"
@@ -83,11 +125,34 @@ ABILITIES = re.compile(
     r"\b(what can you do|how can you help|what do you do|can you help|help me|i need help|^\W*help\W*$)"
 )
 YES = re.compile(
-    r"^\W*(yes|yeah|yep|yup|sure|correct|right|exactly|okay|ok|of course|please do|go ahead|certainly|"
-    r"absolutely|that('?s| is) (right|correct|fine)|i do|it is|i am|do it|sounds good)\b"
+    r"^\W*(?:(?:uh|um|well|oh|ah|hmm|and|so|i think|i guess|i'?d say)\W+)*"
+    r"(yes|yeah|yep|yup|ya|sure|correct|right|exactly|okay|ok|of course|please do|please go|please|go ahead|"
+    r"go on|go for it|certainly|absolutely|definitely|perfect|fine|great|confirm|confirmed|i confirm|i agree|"
+    r"agreed|that('?s| is| sounds| would be|'d be) (right|correct|fine|good|great|perfect|it|ok|"
+    r"exactly right|okay|lovely)|"
+    r"that works|i do|it is|i am|i would|do it|do that|do so|sounds (good|right|fine|great)|you can|you may|"
+    r"all right|alright|by all means|why not|indeed|uh-?huh|mm-?hmm)\b"
 )
-NO = re.compile(r"^\W*(no|nope|nah|not|don'?t|do not|never|negative|i do ?n'?t|i am not|i'?m not|wrong)\b")
+NO = re.compile(
+    r"^\W*(?:(?:uh|um|well|oh|ah|hmm|and|so|actually|hold on|sorry)\W+)*"
+    r"(no|nope|nah|not|don'?t|do not|never|negative|i do ?n'?t|i am not|i'?m not|wrong|stop|wait|rather not|"
+    r"i'?d rather not|better not|please don'?t|that('?s| is| was) (wrong|not|incorrect)|incorrect|"
+    r"i('?ve| have)? changed my mind|leave it)\b"
+)
+ALSO = re.compile(r"\b(also|too|as well|another thing|one more thing|besides|in addition)\b")
+WANT = re.compile(r"\b(like|want|need|get|got any|send me|have|take|order|buy|give me|two more|another)\b")
 OTHER_ONE = re.compile(r"\b(another|different|other|else|new|second|next|wrong)\b")
+OTHER_NUMBER = re.compile(
+    r"\b(another|different|other|second|next|wrong)( of my)? "
+    r"(orders?|number|account|purchase|parcel|package)\b"
+)
+"""Words after which what the instructions know is not what is meant."""
+ORDER_VERB = re.compile(
+    r"\b(?<!in )(to|can i|could i|may i|let me|please|i'll|i will|we'll|and|wanna|just|now) order\b"
+    r"(?! (?:number|status|is|was|has|from|that i|i|which|with|\d))",
+    re.IGNORECASE,
+)
+"""Where "order" is what the caller does, and no thing."""
 NEGATION = re.compile(r"\b(no|not|without|never|don'?t|isn'?t)\W+(?:\w+\W+){0,2}$")
 SEGMENT_END = re.compile(r"[.;!?]+(?!\d)|\b(?:and then|and also|and|then|also|plus)\b|,(?!\d)", re.IGNORECASE)
 CLAUSE_END = re.compile(r"[.;!?]+(?!\d)|,(?!\d)")
@@ -114,17 +179,45 @@ WISH_CUE = re.compile(
     re.IGNORECASE,
 )
 NAME_CUE = re.compile(
-    r"\b(?:(?:my|the) (?:full |last |first )?name(?: is|'s)|name'?s|i am called|call me|this is|"
-    r"under(?: the name(?: of)?)?|i am|i'm|speaking with)\s+((?:[^\W\d_][\w'-]*\s?){1,4})",
+    r"\b(?:(?:my|the|her|his)(?: \w+'s)? (?:full |last |first )?name(?: is|'s| was|:)|name'?s|name is|"
+    r"i am called|i'?m called|call me|they call me|(?:under|on|in) the name(?: of)?|"
+    r"(?:this is|it'?s|it is|that'?s|that is|under|i am|i'm|speaking (?:with|to)|you'?re talking to|you have|"
+    r"registered (?:to|under)|placed by|for)(?= (?-i:[A-Z])))\s+"
+    r"((?:[^\W\d_][\w'’.-]*,?\s?){1,5})",
     re.IGNORECASE,
 )
-WEAK_NAME_CUE = re.compile(r"^(?:this is|under|i am|i'm)\b", re.IGNORECASE)
+WEAK_NAME_CUE = re.compile(
+    r"^(?:this is|under(?! the)|i am|i'm(?! called)|it'?s|it is|that'?s|that is|you have|for|speaking|placed|"
+    r"registered)\b",
+    re.IGNORECASE,
+)
+FIRST_AND_LAST = re.compile(
+    r"\bfirst name(?: is|'s)?\W+(\w+)\W+(?:and )?(?:my |the )?"
+    r"(?:last name|surname|family name)(?: is|'s)?\W+(\w+)",
+    re.IGNORECASE,
+)
+NAME_AFTER_CUE = re.compile(
+    r"(?:^|[.,;!?] ?|\b(?:hello|hi|yes|hey)\W+)((?:[A-Z][\w'-]*\s){1,3})"
+    r"(?:is my (?:full )?name|is the name|speaking|here|calling|on the (?:line|phone))\b"
+)
+"""A name before these: "James Miller speaking"."""
+TITLES = _set("mr mrs ms miss mister missus madam sir dr doctor herr frau señor señora don doña")
 """A name after these starts with a capital letter; "I am looking for" is none."""
 NOT_A_NAME = _set(
     "a an and the not no yes yeah from in at to for of my your is was it that this here there looking "
     "calling trying wondering sorry afraid sure speaking going having please number order i you me "
     "just about with on so but or it's what where when why how who which can could would will do does "
-    "did okay ok hello hi thanks thank uh um"
+    "did okay ok hello hi thanks thank uh um speaking here calling too also if then well actually sure "
+    "right correct wrong still waiting interested happy unhappy angry confused unable afraid certain "
+    "name is'nt isn't don't am are been be being by he she we they calling from regarding concerning "
+    "track cancel return reorder buy change find sorry good great fine done back only very really quite "
+    "ready new old late early missing broken damaged not never nothing something everything all some any "
+    "i'm we're you're they're he's she's what's where's who's first last full full-name surname forename "
+    "let think see tell give say look check repeat hang hold connect transfer put speak talk stop wait "
+    "listen forget got have that's this's it'll i'll i'd i've you've there's monday tuesday wednesday "
+    "thursday friday saturday "
+    "sunday today tomorrow urgent important ridiculous terrible one two three four five six seven eight nine "
+    "zero double delivery delivered parcel package item items lamp pay paid bill refund me us him her them"
 )
 
 WEEKDAYS = _words("monday tuesday wednesday thursday friday saturday sunday")
@@ -146,6 +239,8 @@ EXCLAMATIONS = _set("oh o")
 """Before the first digit these may be a zero, and may be no more than a sigh."""
 SOUNDS_LIKE_FIRST = _set("won tree fife")
 """Those that also count before the first digit."""
+POINTING = _set("this that the first second other another which last next wrong right same")
+"""Before "one" these make it a thing and no digit."""
 DIGIT_FILLERS = _set("uh um er erm then dash hyphen comma space and it's its")
 CORRECTIONS = _set("no sorry rather correction wait mean")
 SWITCH_NAMES = _set("on enabled enable active power powered state")
@@ -171,34 +266,12 @@ THING_NAMES = _set(
 PLACE_NAMES = _set("city place location destination country town area region origin airport station store")
 GOODS_NAMES = _set("item product article dish drink meal goods food")
 PLACE_CUES = {"origin": "from", "destination": "to"}
+LANGUAGES = _set(
+    "english german spanish french italian portuguese dutch polish turkish russian arabic chinese japanese"
+)
 ACQUIRE = "order|buy|get|want|like|purchase|need|have|take"
 
 GOODBYE_TOOL = re.compile(
     r"\b(end|finish|terminate|close|hang)[ _]?(the |this |up )?_?(call|conversation|session|phone|up)\b"
 )
 SILENT_TOOL = re.compile(r"(don'?t|do not|without) (generate|say|speak|respond|add)", re.IGNORECASE)
-
-
-class Say:
-    """Whole phrases. `{}` takes what is named in the caller's own business."""
-
-    hello = "Hello. How can I help you?"
-    thanks = "You are welcome. Is there anything else I can do?"
-    how_are_you = "I am fine, thank you. How can I help you?"
-    who_am_i = "I am an automated assistant. How can I help you?"
-    goodbye = "Goodbye, and thank you for calling."
-    nice_day = "Have a nice day."
-    never_mind = "All right. What else can I do for you?"
-    left_as_is = "All right, I have left it as it is."
-    nothing_to_repeat = "I have not said anything yet. How can I help you?"
-    what_else = "What can I do for you?"
-    can_help = "I can {}."
-    cannot_tell = "I am sorry, I did not understand that."
-    not_caught = "Sorry, I did not catch that."
-    heard_digits = "Sorry, I heard {}."
-    say_digits = "Please say the {}{} again, one digit at a time."
-    shall_i = "Shall I go ahead?"
-    done = "Done."
-    nothing_found = "I found nothing."
-    sorry = "I am sorry."
-    went_wrong = "I am sorry, that did not work."

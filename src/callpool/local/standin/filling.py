@@ -21,6 +21,7 @@ _ORDER = (
     Kind.DIGITS,
     Kind.NUMBER,
     Kind.YES_NO,
+    Kind.LANGUAGE,
     Kind.LIST,
     Kind.PERSON,
     Kind.SHORT,
@@ -51,6 +52,8 @@ def fill(tool: Tool, text: str, today: date, asked: Parameter | None = None) -> 
         tool.parameters,
         key=lambda each: (
             asked is None or each.name != asked.name,
+            # Its numbers are the street's, whatever else is asked for.
+            "address" not in each.words,
             _ORDER.index(each.kind) if each.kind in _ORDER else 99,
         ),
     )
@@ -90,6 +93,10 @@ def _find(parameter: Parameter, said: Utterance, tool: Tool) -> Found:
             yield from _emails(said)
         case Kind.PERSON:
             yield from phrases.names(parameter, said)
+        case Kind.LANGUAGE:
+            for match in re.finditer(r"[^\W\d_]+", said.text):
+                if match[0].lower() in english.LANGUAGES:
+                    yield match[0].capitalize(), match.span()
         case Kind.LIST:
             yield from _lists(parameter, said, tool)
         case Kind.SHORT:

@@ -25,6 +25,7 @@ class Kind(Enum):
     TIME = auto()
     EMAIL = auto()
     PERSON = auto()
+    LANGUAGE = auto()
     TEXT = auto()
     """The caller's own words, whole clauses of them."""
     SHORT = auto()
@@ -187,6 +188,8 @@ def _kind(name: str, json_type: str, entry: Schema, item: Schema, has_choices: b
     ):
         if last in names:
             return kind
+    if last in ("language", "lang"):
+        return Kind.LANGUAGE
     if last in english.PERSON_NAMES and not set(words) & english.THING_NAMES:
         return Kind.PERSON
     return Kind.SHORT

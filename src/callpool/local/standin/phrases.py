@@ -3,38 +3,153 @@
 from __future__ import annotations
 
 import re
+from difflib import SequenceMatcher
 
 from callpool.local.standin import english
 from callpool.local.standin.offered import Parameter, Tool
-from callpool.local.standin.spoken import quantities
+from callpool.local.standin.spoken import Span, digit_runs, quantities
 from callpool.local.standin.utterance import Found, Utterance
 from callpool.local.standin.words import meanings, say_name, split_name, stem, stems
 
 _NAME_WORDS_AT_MOST = 4
+_BARE_WORDS_AT_MOST = 6
+_ALIKE = 0.6
+"""How alike two spellings of a word must be to be the same word."""
+_TITLES = re.compile(rf"^\W*(?:(?:{'|'.join(sorted(english.TITLES))})\b[\s.]*)+", re.IGNORECASE)
+_SPELLED = re.compile(r"(?<![\w'])[^\W\d_](?:-[^\W\d_]){2,}\b|(?<![\w'])[^\W\d_](?:[. ]+[^\W\d_]\b){2,}\.?")
+_ADDRESS = re.compile(
+    r"\b(?:address(?: of(?: my| the)? order[\d\s]*| for(?: my| the)? order[\d\s]*)?"
+    r"(?: is| to| should be| would be|:)(?: now| actually)?|"
+    r"(?:send|ship|deliver|change|moved?|redirect)\b[^.!?]*? (?:to|at)|"
+    r"\bto|\bat|live (?:at|in)|it(?:'s| is)(?: now)?(?: at)?)\s+(?:be )?"
+    r"(\d{1,5}[a-z]?\s+[^\W\d].+)$",
+    re.IGNORECASE,
+)
+_STREET_FIRST = re.compile(
+    r"\b(?:address[^.!?]*? (?:is|to|should be)|(?:to|at|is|in|on))\s+(?:now )?"
+    r"((?:[^\W\d_][\w'.-]*\s){1,3}\d{1,4}[a-z]?\b(?!\s*(?:,\s*)?\d).*)$"
+)
+"""A street before its number: "Hill Road 7, Franklin", "Lindenweg 3 in Bonn"."""
+_ADDRESS_IS = re.compile(r"\baddress\s+(?:is|to|should be|:)\s+(?:now )?(.+)$", re.IGNORECASE)
+_BARE_ADDRESS = re.compile(
+    r"^\W*(?:(?:no|yes|sorry|wait|actually|i mean|make it|make that|it'?s|it is|please|rather)\W+)*"
+    r"(\d{1,4}[a-z]?\s+[A-Z][\w'-]+\s.+|[A-Z][\w'-]+(?:\s[A-Z][\w'-]+){0,2}\s\d{1,4}[a-z]?,?\s(?:in\s)?[^\W\d].+)$"
+)
+_NEEDS_PAIR = re.compile(r"^(?:for|it'?s|it is|that'?s|that is|you have)\b", re.IGNORECASE)
+"""After these a single word with a capital letter is more often a thing than a person."""
+
+
+def addresses(text: str) -> Found:
+    """Postal addresses that are said as such."""
+    for pattern in (_ADDRESS, _STREET_FIRST, _ADDRESS_IS):
+        for match in pattern.finditer(text):
+            address = re.sub(
+                r"[\s,.]*(?:\b(?:please|thanks|thank you|instead|from now on|now)\b[\s,.]*)+$", "", match[1]
+            ).rstrip(" .?!,")
+            words = re.findall(r"[^\W\d_]+", address.lower())
+            telling = [word for word in words if word not in english.STOP_WORDS]
+            is_street = pattern is not _STREET_FIRST or address[:1].isupper()
+            if telling and is_street and len(address.split()) >= 2:
+                yield address, match.span(1)
+
+
+def without_address(text: str) -> str:
+    """The text up to where an address begins: its numbers are no others."""
+    spans = [span for address, span in addresses(text) if re.search(r"\d", str(address))]
+    start = min((start for start, _ in spans if _is_address(text[start:])), default=len(text))
+    return text[:start]
+
+
+def _is_address(text: str) -> bool:
+    """Whether a number comes with a street, and not with the word for what it is the number of."""
+    return re.search(r"[^\W\d_]{3,}", text) is not None
 
 
 def names(parameter: Parameter, said: Utterance) -> Found:
-    for match in english.NAME_CUE.finditer(said.text):
+    text, spelt = _despelled(without_digits(said.text))
+    found: list[tuple[str, Span]] = []
+    for match in english.FIRST_AND_LAST.finditer(text):
+        found.append((f"{match[1].capitalize()} {match[2].capitalize()}", match.span()))
+    for match in english.NAME_AFTER_CUE.finditer(text):
+        if name := _name(match[1], True):
+            found.append((name, match.span(1)))
+    for match in english.NAME_CUE.finditer(text):
         weak = english.WEAK_NAME_CUE.match(match[0]) is not None
-        if (name := _name(match[1], weak)) and len(name) > 1:
-            yield name, (match.start(1), match.start(1) + len(name))
-    if said.is_asked(parameter):
-        answer = english.LEAD_IN.sub("", said.left())
-        yield _name(answer, False), said.whole
+        name = _name(match[1], weak)
+        if name and len(name) > 1 and (" " in name or not _NEEDS_PAIR.match(match[0])):
+            found.append((name, (match.start(1), match.start(1) + len(name))))
+    if said.is_asked(parameter) and (name := _bare(text, found)):
+        found.append((name, said.whole))
+    elif not found:
+        found += _between_commas(text)
+    if spelt:
+        before = found[-1][0] if found else ""
+        at = _SPELLED.search(said.text)
+        yield _with_spelling(before, spelt), at.span() if at else said.whole
+    yield from sorted(found, key=lambda each: -len(each[0].split()))
+
+
+def _between_commas(text: str) -> list[tuple[str, Span]]:
+    """First and last name between commas or full stops, beside something else: "12345, James Miller"."""
+    parts = list(re.finditer(r"[^,.;!?]+", text))
+    found: list[tuple[str, Span]] = []
+    for part in parts if len(parts) > 1 else []:
+        words = part[0].split()
+        name = _name(part[0].strip(), True) or ""
+        if 2 <= len(words) <= 3 and len(name.split()) == len(words):
+            found.append((name, part.span()))
+    return found
+
+
+def _bare(text: str, found: list[tuple[str, Span]]) -> str | None:
+    """A name that stands alone, as the answer to a question for it."""
+    answer = english.LEAD_IN.sub("", text).strip(" ,.!?")
+    if found or len(re.findall(r"[^\W\d_]+", answer)) > _BARE_WORDS_AT_MOST:
+        return None
+    return _name(answer, False)
+
+
+def without_digits(text: str) -> str:
+    """The text without the numbers that were read out."""
+    for run in reversed(digit_runs(text)):
+        start, end = run.span
+        text = text[:start] + ", ".ljust(end - start)[: end - start] + text[end:]
+    return text
+
+
+def _despelled(text: str) -> tuple[str, list[str]]:
+    """The text without words that were spelled, and those words: `M-I-L-L-E-R` is Miller."""
+    spelt = [re.sub(r"\W", "", match[0]).capitalize() for match in _SPELLED.finditer(text)]
+    return _SPELLED.sub(lambda match: ",".ljust(len(match[0])), text), spelt
+
+
+def _with_spelling(name: str, spelt: list[str]) -> str:
+    """The name with what was spelled in the place of the word that it corrects."""
+    if len(spelt) > 1:
+        return " ".join(spelt)
+    words = name.split()
+    for index in reversed(range(len(words))):
+        if SequenceMatcher(None, words[index].lower(), spelt[0].lower()).ratio() >= _ALIKE:
+            return " ".join([*words[:index], spelt[0], *words[index + 1 :]])
+    return " ".join([*words[:1], spelt[0]])
 
 
 def _name(text: str, capitals: bool) -> str | None:
     """Up to four words that can be a name; None when the first one cannot."""
+    text = _TITLES.sub("", text)
+    if again := re.match(r"^(\w+), ((?:\w+ )+\1)\b", text):
+        text = again[2]
     words: list[str] = []
-    for word in re.findall(r"[^\W\d_][\w'-]*|[.,;!?\d]", text)[:_NAME_WORDS_AT_MOST]:
+    for word in re.findall(r"[^\W\d_][\w'-]*|[.,;!?\d]", text):
         if (
             not word[0].isalpha()
             or word.lower() in english.NOT_A_NAME
             or (capitals and not word[0].isupper())
+            or len(words) == _NAME_WORDS_AT_MOST
         ):
             break
         words.append(word if word[0].isupper() else word.capitalize())
-    return " ".join(words) or None
+    return " ".join(words).removesuffix("'s") or None
 
 
 def short(parameter: Parameter, said: Utterance) -> Found:
@@ -50,6 +165,7 @@ def short(parameter: Parameter, said: Utterance) -> Found:
         amounts = [each.span for each in quantities(said.text)]
         cues += [rf"^.{{{end}}}\s+(?:of the |of |more )?{noun}" for _, end in amounts]
         cues.append(rf"\b(?:{english.ACQUIRE})\s+(?:a|an|the|some|another|one more)\s+{noun}")
+        cues.append(rf"\b(?:{english.ACQUIRE})\s+(?={noun})")
     if parameter.words:
         cues.append(
             rf"\b{re.escape(say_name(parameter.name))}(?:\s+(?:is|to|as|called|should be)|:)\s+{noun}"
@@ -74,17 +190,16 @@ def _until_stop(phrase: str) -> str:
 
 def texts(parameter: Parameter, said: Utterance, tool: Tool) -> Found:
     if said.is_asked(parameter):
+        if "address" in parameter.words:
+            yield from addresses(said.text)
         answer = english.TEXT_LEAD_IN.sub("", said.text).strip()
         if set(meanings(answer)) - set(meanings(say_name(tool.name))) or re.search(r"\d", answer):
             yield answer.rstrip(" ,"), said.whole
         return
     if "address" in parameter.words:
-        for match in re.finditer(
-            r"\b(?:address (?:is|to|should be)|to|at)\s+(\d{1,5}\s+[^\W\d].+)$", said.text
-        ):
-            yield match[1].rstrip(" ."), match.span(1)
-        for match in re.finditer(r"\baddress is\s+(.+)$", said.text, re.IGNORECASE):
-            yield match[1].rstrip(" ."), match.span(1)
+        yield from addresses(said.text)
+        for match in _BARE_ADDRESS.finditer(said.text):
+            yield match[1].rstrip(" .?!"), match.span(1)
         return
     for cue in (english.WISH_CUE, english.REASON_CUE):
         if reason := cue.search(said.text):
@@ -104,7 +219,7 @@ def _other_clauses(said: Utterance, tool: Tool) -> list[str]:
         *(match.span() for match in english.CLAUSE_END.finditer(said.text)),
         (len(said.text),) * 2,
     ]:
-        clause = said.text[start:end].strip()
+        clause = english.GREETING.sub("", said.text[start:end].strip()).strip()
         if clause and said.free((start, end)) and meanings(clause) and not intent & stems(clause):
             clauses.append(clause)
         start = following

@@ -17,6 +17,8 @@ class Request:
     partial: dict[str, str] = field(default_factory=dict)
     """Digits that were too few: the rest may follow."""
     misheard: bool = False
+    heard: str = ""
+    """The digits last heard that are too few or too many."""
     times_asked: int = 0
     confirming: bool = False
     """The tool wants a yes before it is called again."""
@@ -53,6 +55,7 @@ class Request:
             if name not in self.values:
                 news = self._take_partial(name, digits) or news
         self.misheard = bool(filled.misheard) and not news
+        self.heard = next(iter(filled.misheard.values()), "")
         return news
 
     def _take_partial(self, name: str, digits: str) -> bool:

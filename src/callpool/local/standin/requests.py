@@ -1,20 +1,23 @@
 """What the caller wants done: requests that open with a wish, fill over turns, and close with a tool call.
 
 Nothing is kept between two requests of the protocol: the conversation is played again from its start, so that
-a request that was opened three turns ago is open still.
+a request that was opened three turns ago is open still. After a hand-off there are words and no calls: then a
+request stays open as long as the agent asks, and is closed by a statement.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date
 
 from callpool.local.behaviour import ToolUse
 from callpool.local.standin import english
-from callpool.local.standin.asking import question
+from callpool.local.standin.asking import ask_again, asks_for, question
 from callpool.local.standin.choosing import Chooser, Wish
-from callpool.local.standin.dialogue import Dialogue, Turn
-from callpool.local.standin.filling import Filled, fill
+from callpool.local.standin.dialogue import Dialogue, Done, Turn
+from callpool.local.standin.finding import Finder
+from callpool.local.standin.manners import is_aside, is_farewell, offer_in
+from callpool.local.standin.memory import LASTING, Memory
 from callpool.local.standin.offered import Kind, Parameter, Tool
 from callpool.local.standin.request import Request
 from callpool.local.standin.rules import Rules
@@ -23,24 +26,25 @@ from callpool.local.standin.words import meanings
 
 _SURE_SCORE = 6.0
 """A wish of this score is one even where a free text was asked for."""
+_A_WISH = 2
+"""Fewer telling words than this beside a goodbye are no wish: "to buy" is what is heard for "goodbye"."""
 _FREE = (Kind.TEXT, Kind.SHORT, Kind.PERSON, Kind.LIST)
-
-_LASTING = (Kind.DIGITS, Kind.PERSON, Kind.EMAIL)
-"""A number, a name: still true when the next thing is asked for. A day or an amount is not."""
 
 
 class Requests:
     """The open requests of a conversation, given the tools that are offered now."""
 
-    def __init__(self, tools: list[Tool], rules: Rules, today: date) -> None:
+    def __init__(self, tools: list[Tool], rules: Rules, today: date, facts: Mapping[str, str]) -> None:
         self._tools = {tool.name: tool for tool in tools}
         self._rules = rules
-        self._today = today
         self._chooser = Chooser(tools, rules, today)
+        self._finder = Finder(tools, rules, today)
         self._open: list[Request] = []
-        self._known: dict[str, object] = {}
+        self.memory = Memory(tools, today, facts)
         self._done_now: list[tuple[str, dict[str, object]]] = []
-        self._text = ""
+        self._turn = Turn("")
+        self._wish_text = ""
+        self._last_tool = ""
         self._heard_digits = ""
         self.wished_now = False
         """Whether the caller's last words were about something that a tool does."""
@@ -50,11 +54,10 @@ class Requests:
     def replay(self, dialogue: Dialogue) -> None:
         """Take in the whole conversation."""
         for number, turn in enumerate(dialogue.turns, 1):
-            last = number == len(dialogue.turns)
+            self.memory.hear(turn)
             self._hear(turn)
-            self._remember(turn)
             self._note_calls(turn)
-            if not last:
+            if number < len(dialogue.turns):
                 self._after(turn)
 
     def ready(self) -> Iterator[ToolUse]:
@@ -68,10 +71,15 @@ class Requests:
         """The question for the first thing missing; empty when nothing is."""
         for request in self._open:
             if request.confirming:
-                return english.Say.shall_i
+                return self._rules.say.shall_i
             if missing := request.missing:
                 return self._ask(request, missing[0])
         return ""
+
+    def wish_for(self, text: str) -> None:
+        """Open what the text means, though no rule was sure of it."""
+        if wishes := self._chooser.wishes(text):
+            self._wish(wishes)
 
     def force(self, name: str) -> Request | None:
         """The request for a tool that must be called, with what is known."""
@@ -79,51 +87,96 @@ class Requests:
             if request.tool.name == name:
                 return request
         tool = self._tools.get(name)
-        return self._open_for(Wish(tool, self._text, 0.0)) if tool else None
+        return self._open_for(Wish(tool, self._turn.caller, 0.0)) if tool else None
 
     def likeliest(self) -> Request | None:
         if self._open:
             return self._open[0]
-        ranked = sorted(self._tools.values(), key=lambda tool: -self._chooser.score(tool, self._text))
-        requests = [self._open_for(Wish(tool, self._text, 0.0)) for tool in ranked]
+        text = self._turn.caller
+        ranked = sorted(self._tools.values(), key=lambda tool: -self._chooser.score(tool, text))
+        requests = [self._open_for(Wish(tool, text, 0.0)) for tool in ranked]
         return next((each for each in requests if not each.missing), requests[0] if requests else None)
 
     def _hear(self, turn: Turn) -> None:
         text, lowered = turn.caller, turn.caller.lower()
-        self._text, self._done_now, self.dropped, self.wished_now = text, [], "", False
+        self._turn, self._done_now, self.dropped, self.wished_now = turn, [], "", False
         first = self._open[0] if self._open else None
-        if first and english.NEVER_MIND.search(lowered):
-            self._open, self.dropped = [], english.Say.never_mind
-        elif first and first.confirming and (english.YES.search(lowered) or english.NO.search(lowered)):
-            self._confirm(first, text, lowered)
-        elif first and self._is_answer(first, text):
+        if first and not first.confirming and english.NEVER_MIND.search(lowered):
+            self._open, self.dropped = [], self._rules.say.never_mind
+        elif self._is_agreement(first, turn):
+            pass
+        elif first and not first.confirming and self._is_answer(first, turn):
             self.wished_now = True
-        elif wishes := self._chooser.wishes(text):
+        elif is_farewell(turn) and len(meanings(text)) < _A_WISH:
+            pass
+        elif wishes := self._wishes(text):
             self._wish(wishes)
-        elif request := self._by_values(text):
+        elif request := self._finder.by_values(text, turn.gloss, self._last_tool):
             self._open, self.wished_now = [request], True
+            self._heard_digits = request.heard
 
-    def _confirm(self, request: Request, text: str, lowered: str) -> None:
-        if english.YES.search(lowered):
-            request.confirming, request.refused, self.wished_now = False, None, True
-        elif request.take(fill(request.tool, text, self._today)):
-            request.confirming, self.wished_now = False, True
-        else:
-            self._open.remove(request)
-            self.dropped = english.Say.left_as_is
+    def _is_agreement(self, request: Request | None, turn: Turn) -> bool:
+        """Take a yes or a no to what was read back, or to what was offered."""
+        lowered = turn.caller.lower()
+        if request and request.confirming and self._confirm(request, turn.caller, lowered):
+            return True
+        yes, no = english.YES.search(lowered), english.NO.search(lowered)
+        offer = offer_in(turn.asked) if yes or no else ""
+        return bool(offer) and self._answer_offer(offer, yes is not None)
 
-    def _is_answer(self, request: Request, text: str) -> bool:
-        """Take the caller's words as the answer to what was asked, if they can be one."""
-        missing = request.missing
-        asked = missing[0] if missing else None
+    def _wishes(self, text: str) -> list[Wish]:
         wishes = self._chooser.wishes(text)
+        return [] if self._open and all(wish.vague for wish in wishes) else wishes
+
+    def _answer_offer(self, offer: str, agreed: bool) -> bool:
+        """Take a yes or a no to what the agent offered; False when no tool does what was offered."""
+        wishes = self._chooser.wishes(offer)
+        if not wishes or wishes[0].vague:
+            return False
+        if not agreed:
+            self._open, self.dropped = [], self._rules.say.never_mind
+            return True
+        self._open = [self._open_for(Wish(wishes[0].tool, self._wish_text or self._turn.caller, _SURE_SCORE))]
+        for parameter in self._open[0].missing:
+            if parameter.kind is Kind.TEXT and self._wish_text:
+                self._open[0].values[parameter.name] = self._wish_text
+        self.wished_now = True
+        return True
+
+    def _confirm(self, request: Request, text: str, lowered: str) -> bool:
+        """Take a yes, a no or other values for what was read back; False when the words are none of these."""
+        news = self._finder.fill(request.tool, text, self._turn.gloss)
+        changes = {
+            name: value for name, value in news.values.items() if request.values.get(name) != value
+        } and not any(wish.tool.name != request.tool.name for wish in self._wishes(text))
+        if changes:
+            request.take(news)
+            request.confirming, self.wished_now = False, True
+        elif english.NO.search(lowered) or english.NEVER_MIND.search(lowered):
+            self._open = [each for each in self._open if not each.confirming]
+            self.dropped = self._rules.say.left_as_is
+            if missing := _asked_anew(request, text):
+                request.values.pop(missing.name)
+                request.confirming, self.dropped, self.wished_now = False, "", True
+                self._open.insert(0, request)
+        elif english.YES.search(lowered):
+            request.confirming, request.refused, self.wished_now = False, None, True
+        else:
+            return False
+        return True
+
+    def _is_answer(self, request: Request, turn: Turn) -> bool:
+        """Take the caller's words as the answer to what was asked, if they can be one."""
+        text, missing = turn.caller, request.missing
+        asked = missing[0] if missing and self._is_asked(missing[0], turn) else None
+        wishes = [wish for wish in self._chooser.wishes(text) if not wish.vague]
         if asked and asked.kind in _FREE:
             elsewhere = [
                 wish for wish in wishes if wish.tool.name != request.tool.name and wish.score >= _SURE_SCORE
             ]
-            if elsewhere or self._is_aside(text):
+            if elsewhere or is_aside(text):
                 return False
-        filled = fill(request.tool, text, self._today, asked)
+        filled = self._finder.fill(request.tool, text, turn.gloss, asked)
         gave_asked = asked is not None and (asked.name in filled.values or asked.name in filled.misheard)
         same_wish = any(wish.tool.name == request.tool.name for wish in wishes)
         if wishes and not same_wish and not gave_asked:
@@ -131,52 +184,69 @@ class Requests:
         if not (gave_asked or same_wish or (filled.values and not wishes)):
             return False
         if asked:
-            self._note_heard(filled, asked)
+            self._heard_digits = filled.misheard.get(asked.name, "")
+        elif not same_wish and self._is_elsewhere(turn):
+            # The answer to another stage's question gives a number or a name, and no words or amounts.
+            lasting = {each.name for each in request.tool.parameters if each.kind in LASTING}
+            filled.values = {name: value for name, value in filled.values.items() if name in lasting}
         request.take(filled)
         return True
 
     @staticmethod
-    def _is_aside(text: str) -> bool:
-        """Whether the words are manners rather than an answer."""
-        lowered = text.lower()
-        manners = (
-            english.REPEAT,
-            english.FAREWELL,
-            english.WHO_ARE_YOU,
-            english.HOW_ARE_YOU,
-            english.ABILITIES,
-        )
-        return any(pattern.search(lowered) for pattern in manners) or lowered.strip(" .?!") in (
-            "hello",
-            "hi",
-            "what",
-        )
+    def _is_asked(parameter: Parameter, turn: Turn) -> bool:
+        """Whether the agent's last question was for this, and not for what another stage asks."""
+        return asks_for(turn.asked, parameter.words[-1:]) or not Requests._is_elsewhere(turn)
 
-    def _note_heard(self, filled: Filled, asked: Parameter) -> None:
-        self._heard_digits = filled.misheard.get(asked.name, "")
+    @staticmethod
+    def _is_elsewhere(turn: Turn) -> bool:
+        return any(asks_for(turn.asked, (word,)) for word in ("number", "name"))
 
     def _wish(self, wishes: list[Wish]) -> None:
         opened: list[Request] = []
+        # Beside the wish for a person, the rest of the sentence is what they are wanted for.
+        first = [wish for wish in wishes if wish.tool.name in self._rules.everywhere][:1]
+        if first and len(wishes) > 1:
+            wishes = [Wish(first[0].tool, self._turn.caller, first[0].score)]
         for wish in wishes:
+            if self._is_known_already(wish):
+                continue
             same = next((each for each in self._open if each.tool.name == wish.tool.name), None)
             request = self._open_for(wish)
             if same and not same.refused:
                 request.values = {**same.values, **request.values}
             opened += [request, *self._for_others(wish, request)]
-        self._open, self.wished_now = opened, True
+        asked_to_add = english.ALSO.search(self._turn.caller.lower()) is not None
+        names = {request.tool.name for request in opened}
+        kept = [
+            each
+            for each in self._open
+            if each.tool.name not in names and (each.confirming or (asked_to_add and not each.missing))
+        ]
+        self._open = [*opened, *kept]
+        self.wished_now, self._wish_text = True, self._turn.said
+
+    def _is_known_already(self, wish: Wish) -> bool:
+        """Whether the tool would do no more than note what the instructions know."""
+        if wish.tool.name not in self._rules.unless_known:
+            return False
+        values = self._finder.fill(wish.tool, wish.text, self._turn.gloss).values
+        return bool(values) and all(self.memory.knows(name, value) for name, value in values.items())
 
     def _open_for(self, wish: Wish) -> Request:
         """A request with what the wish itself says, and what was said before under the same name."""
         request = Request(wish.tool)
-        filled = fill(wish.tool, wish.text, self._today)
+        filled = self._finder.fill(wish.tool, wish.text, self._turn.gloss)
         request.take(filled)
         for name, digits in filled.misheard.items():
             if name not in request.values:
                 self._heard_digits = digits
-        if not english.OTHER_ONE.search(wish.text.lower()):
-            for parameter in wish.tool.needed:
-                if parameter.name in self._known and parameter.name not in filled.misheard:
-                    request.values.setdefault(parameter.name, self._known[parameter.name])
+        lowered = wish.text.lower()
+        for parameter in wish.tool.parameters:
+            other = english.OTHER_NUMBER if self.memory.facts else english.OTHER_ONE
+            if not other.search(lowered):
+                known = self.memory.value(parameter)
+                if known is not None and parameter.name not in filled.misheard and parameter.needed:
+                    request.values.setdefault(parameter.name, known)
         return request
 
     def _for_others(self, wish: Wish, request: Request) -> list[Request]:
@@ -184,84 +254,44 @@ class Requests:
         needed = wish.tool.needed
         if len(needed) != 1 or needed[0].kind is Kind.LIST:
             return []
-        others = fill(wish.tool, wish.text, self._today).others.get(needed[0].name, [])
+        others = self._finder.fill(wish.tool, wish.text, self._turn.gloss).others.get(needed[0].name, [])
         return [
             Request(wish.tool, {**request.values, needed[0].name: value})
             for value in dict.fromkeys(others)
             if value != request.values.get(needed[0].name)
         ]
 
-    def _by_values(self, text: str) -> Request | None:
-        """A request for the one tool that what was said fits, though no word named it: a bare number."""
-        fitting: list[Request] = []
-        for tool in self._tools.values():
-            if not tool.drivable or tool.is_goodbye:
-                continue
-            filled = fill(tool, text, self._today)
-            telling = [
-                name
-                for name in (*filled.values, *filled.misheard)
-                if any(
-                    each.name == name and each.kind in (Kind.DIGITS, Kind.CHOICE, Kind.EMAIL)
-                    for each in tool.needed
-                )
-            ]
-            if telling:
-                request = Request(tool)
-                request.take(filled)
-                self._heard_digits = next(iter(filled.misheard.values()), "")
-                fitting.append(request)
-        fitting = fitting or self._by_name(text)
-        complete = [request for request in fitting if not request.missing]
-        chosen = complete if len(complete) == 1 else fitting
-        return chosen[0] if len(chosen) == 1 else None
-
-    def _by_name(self, text: str) -> list[Request]:
-        """A request for each tool that needs a number, where the caller said no more than "my number is"."""
-        if "number" not in text.lower().split():
-            return []
-        tools = [tool for tool in self._tools.values() if tool.drivable]
-        return [Request(tool) for tool in tools if any(each.kind is Kind.DIGITS for each in tool.needed)]
-
-    def _remember(self, turn: Turn) -> None:
-        """Keep who is calling about what: a later request, or a later agent, need not ask again."""
-        for tool in self._tools.values():
-            asked = next(
-                (each for each in tool.needed if each.kind in _LASTING and _asks_for(turn.before, each)), None
-            )
-            filled = fill(tool, turn.caller, self._today, asked)
-            lasting = {each.name for each in tool.parameters if each.kind in _LASTING}
-            self._known |= {name: value for name, value in filled.values.items() if name in lasting}
-
     def _note_calls(self, turn: Turn) -> None:
         for done in turn.done:
             tool = self._tools.get(done.tool)
             arguments = dict(done.arguments)
+            self._last_tool = done.tool
             self._done_now.append((done.tool, arguments))
-            request = next(
-                (
-                    each
-                    for each in self._open
-                    if each.tool.name == done.tool and each.arguments() == arguments
-                ),
-                None,
-            ) or next((each for each in self._open if each.tool.name == done.tool and not each.missing), None)
+            same = [each for each in self._open if each.tool.name == done.tool]
+            request = next((each for each in same if each.arguments() == arguments), None) or next(
+                (each for each in same if not each.missing), None
+            )
             if request:
                 self._open.remove(request)
-            told = tell(done, turn.caller, self._rules) if done.result is not None else None
-            if told and told.failed:
-                self._known = {
-                    name: value for name, value in self._known.items() if value != arguments.get(name)
-                }
-            if told and (told.failed or told.confirm) and tool:
-                self._reopen(tool, arguments, done.result or "", told.confirm)
+            if tool and done.tool != self._rules.purpose:
+                self._note_result(tool, done, turn)
+
+    def _note_result(self, tool: Tool, done: Done, turn: Turn) -> None:
+        if done.result is None:
+            return
+        arguments = dict(done.arguments)
+        told = tell(done, turn.caller, self._rules)
+        if told.failed and not told.offers:
+            self.memory.forget(arguments)
+        if told.confirm or (told.failed and not told.offers):
+            self._reopen(tool, arguments, done.result, told.confirm)
 
     def _reopen(self, tool: Tool, arguments: dict[str, object], result: str, confirm: bool) -> None:
         """A tool that refused is called again once the caller has said something else."""
         said = set(meanings(result))
         for other in self._tools.values():
             if other.name in result and other.name != tool.name and other.drivable:
-                self._open.insert(0, self._open_for(Wish(other, self._text, 0.0)))
+                self._open.insert(0, self._open_for(Wish(other, self._turn.caller, 0.0)))
                 return
         values = {name: value for name, value in arguments.items() if value is not None}
         blamed = [each for each in tool.needed if said & set(meanings(" ".join(each.words)))] or list(
@@ -278,36 +308,36 @@ class Requests:
 
     def _after(self, turn: Turn) -> None:
         """Close the turn: what was answered without a call is done with."""
-        asked = "?" in " ".join(turn.agent) or any(
-            request.missing or request.confirming for request in self._open
-        )
+        last = turn.agent[-1] if turn.agent else ""
+        waits = english.ASKING.search(last) is not None and not english.ANYTHING_ELSE.search(last)
         for request in self._open:
             request.times_asked += 1
             request.misheard = False
-        if turn.agent and not asked:
-            self._open = []
+        if turn.agent and not waits:
+            self._open = [request for request in self._open if request.confirming]
         self._open = [
-            request for request in self._open if request.missing or request.confirming or not turn.agent
+            request
+            for request in self._open
+            if request.missing or request.confirming or request.tool.name not in self._rules.everywhere
         ]
         self._heard_digits = ""
 
     def _ask(self, request: Request, parameter: Parameter) -> str:
-        asking = question(request.tool, parameter, self._rules)
         if self._heard_digits and parameter.kind is Kind.DIGITS:
-            count = _say_count(parameter)
-            name = " ".join("number" if word == "id" else word for word in parameter.words)
-            heard = english.Say.heard_digits.format(" ".join(self._heard_digits))
-            return f"{heard} {english.Say.say_digits.format(count, name)}"
-        return f"{english.Say.not_caught} {asking}" if request.times_asked and not self.wished_now else asking
+            return ask_again(self._heard_digits, parameter, self._rules)
+        asking = question(request.tool, parameter, self._rules)
+        asked_before = request.times_asked and asks_for(self._turn.asked, parameter.words[-1:])
+        return f"{self._rules.say.not_caught} {asking}" if asked_before and not self.wished_now else asking
 
 
-def _asks_for(words: str, parameter: Parameter) -> bool:
-    """Whether the agent's words, whoever made them, ask for a parameter by name."""
-    return "?" in words and words.rstrip().lower().endswith(f"{' '.join(parameter.words)}?")
-
-
-def _say_count(parameter: Parameter) -> str:
-    if parameter.lengths is None or parameter.lengths[0] != parameter.lengths[1]:
-        return ""
-    names = {number: word for word, number in reversed((english.UNITS | english.TEENS).items())}
-    return f"{names.get(parameter.lengths[0], parameter.lengths[0])} digits of the "
+def _asked_anew(request: Request, text: str) -> Parameter | None:
+    """The parameter that a no names: "no, another address"."""
+    said = set(meanings(text))
+    return next(
+        (
+            each
+            for each in request.tool.needed
+            if each.kind is not Kind.DIGITS and said & set(meanings(" ".join(each.words)))
+        ),
+        None,
+    )

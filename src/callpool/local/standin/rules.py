@@ -1,43 +1,58 @@
 """The rules beside an agent: one small YAML file that teaches the stand-in the agent's business.
 
-    agent: reception                 # rules apply when a system message has the heading line "# Reception"
+    agent: data_collection           # rules apply when a system message has the heading "# Data collection";
+                                     # those of the agent "any" are added to every other agent's
+    purpose: TOOL                    # the tool that this agent is there for: with a free text among its
+                                     # needed parameters it is called with any request, word for word; without
+                                     # one it is filled over turns, and what is missing is asked for
+    one_at_a_time: true              # never two tools in one answer
     languages:
-      en:                            # one section a language; English for now
+      en:                            # one section a language: en, de, es
         greeting: …                  # said when nobody has spoken yet
+        entry: …                     # said when the agent takes over and nothing is open
+        unsettled: …                 # said when what the caller wants fits no tool
         help: …                      # said when nothing was understood, and when asked what it can do
         goodbye: …                   # said when the call ends
         intents:                     # tool -> word groups; a group counts when all its words were said,
           TOOL: [track, where package]        # in any order and form; "-word" forbids a word
+        vague:                       # tool -> word groups that count when no other request is open
+          TOOL: [order]
+        unless_known: [TOOL]         # tools that are not called with what the instructions know already
         questions:                   # parameter (or TOOL.parameter) -> how to ask for it
           PARAMETER: …
         results:                     # tool -> sentences over the fields of its JSON result; said is the first
-          TOOL:                      # one that has every {field} and whose `when` (field: value) holds
-            - when: {status: shipped}
+          TOOL:                      # one that has every {field} and whose `when` (field: value) holds; a
+            - when: {status: shipped}         # result that is text, by the `words` that are in it
               say: …
-            - say: …
+            - words: [not found]
+              say: …
         with_call:                   # tool -> what is said while it runs; empty: nothing
           TOOL: …
         talk:                        # questions that need no tool
           - words: [opening hours]   # word groups, as in intents
             say: …
+            first: true              # even when the words ask for a tool
+        values:                      # parameter (or TOOL.parameter) -> what the business calls the things
+          PARAMETER: [desk lamp]     # that it takes
+        glossary:                    # words of the business in this language -> English
+          WORD: …
 
 Only `agent` and `languages` are required. Rules hold the words of a business, not the sentences of a test.
+Callers are understood by an English gloss (`gloss`), so that word groups are English in every language;
+`intents`, `vague`, `values` and `unless_known` are taken from `en` where a language has none.
 """
 
 from __future__ import annotations
 
 import re
 import string
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Iterable, Mapping, Set
+from dataclasses import dataclass, field, fields, replace
 
-import yaml
+from callpool.local.standin.sayings import SAYINGS, Say
 
-from callpool.errors import SettingError
-from callpool.local.standin.words import stem, stems
-
-LANGUAGES = ("en",)
+ANY = "any"
+"""The agent whose rules are added to all others."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +71,8 @@ class Sentence:
     """How a result is told, when it is usable."""
 
     say: str
-    when: Mapping[str, str]
+    when: Mapping[str, str] = field(default_factory=dict)
+    words: tuple[WordGroup, ...] = ()
 
     @property
     def fields(self) -> list[str]:
@@ -67,6 +83,7 @@ class Sentence:
 class Talk:
     words: tuple[WordGroup, ...]
     say: str
+    first: bool = False
 
 
 @dataclass(frozen=True)
@@ -74,128 +91,57 @@ class Rules:
     """The rules of one agent in one language. With empty ones the stand-in goes by the tools alone."""
 
     agent: str = ""
+    language: str = "en"
+    purpose: str = ""
+    one_at_a_time: bool = False
     greeting: str = ""
+    entry: str = ""
+    unsettled: str = ""
     help: str = ""
     goodbye: str = ""
     intents: Mapping[str, tuple[WordGroup, ...]] = field(default_factory=dict)
+    vague: Mapping[str, tuple[WordGroup, ...]] = field(default_factory=dict)
+    unless_known: tuple[str, ...] = ()
     questions: Mapping[str, str] = field(default_factory=dict)
     results: Mapping[str, tuple[Sentence, ...]] = field(default_factory=dict)
     with_call: Mapping[str, str] = field(default_factory=dict)
     talk: tuple[Talk, ...] = ()
+    values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    glossary: Mapping[str, str] = field(default_factory=dict)
+    everywhere: tuple[str, ...] = ()
+    """The tools that the rules of the agent "any" have words for: each stage can do these at once."""
+
+    @property
+    def say(self) -> Say:
+        """The stand-in's own sentences in this language."""
+        return SAYINGS[self.language]
 
     def apply_to(self, instructions: Iterable[str]) -> bool:
-        heading = re.compile(rf"^#\s+{re.escape(self.agent)}\s*$", re.IGNORECASE | re.MULTILINE)
+        name = re.escape(self.agent).replace("_", "[_ ]")
+        heading = re.compile(rf"^#\s+{name}\s*$", re.IGNORECASE | re.MULTILINE)
         return any(heading.search(text) for text in instructions)
 
+    def over(self, base: Rules) -> Rules:
+        """These rules, and what `base` has beside them."""
+        merged: dict[str, object] = {}
+        for each in fields(self):
+            own, other = getattr(self, each.name), getattr(base, each.name)
+            if isinstance(own, Mapping):
+                merged[each.name] = {**other, **own}
+            elif each.name == "talk":
+                merged[each.name] = own + other
+            else:
+                merged[each.name] = own or other
+        merged["everywhere"] = (*self.everywhere, *base.intents)
+        return replace(self, **merged)  # type: ignore[arg-type]
 
-def read_rules(folders: Sequence[Path]) -> list[Rules]:
-    """Read every `*.yaml` file in the folders, by name.
 
-    Raises SettingError, naming the file and the key, for anything that is not a rule.
-    """
-    return [_Reader(path).rules() for folder in folders for path in sorted(folder.glob("*.yaml"))]
-
-
-class _Reader:
-    """Reads one file, and says where it went wrong."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def rules(self) -> Rules:
-        try:
-            document = yaml.safe_load(self._path.read_text())
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            expected = f"a YAML file ({' '.join(str(error).split())})"
-            raise SettingError(str(self._path), "unreadable", expected) from error
-        document = self._table("", document, ("agent", "languages"))
-        agent = self._text("agent", document.get("agent"))
-        sections = self._table("languages", document.get("languages"), LANGUAGES)
-        known = {
-            "greeting": self._text,
-            "help": self._text,
-            "goodbye": self._text,
-            "intents": self._each(self._groups),
-            "questions": self._each(self._text),
-            "results": self._each(self._sentences),
-            "with_call": self._each(self._text_or_nothing),
-            "talk": self._talk,
-        }
-        section = self._table("languages.en", sections.get("en", {}), tuple(known))
-        read = {name: known[name](f"languages.en.{name}", value) for name, value in section.items()}
-        return Rules(agent=agent, **read)  # type: ignore[arg-type]
-
-    def _wrong(self, key: str, value: object, expected: str) -> SettingError:
-        return SettingError(f"{self._path}: {key}" if key else str(self._path), value, expected)
-
-    def _table(self, key: str, value: object, names: Sequence[str] | None = None) -> dict[str, object]:
-        if not isinstance(value, dict):
-            raise self._wrong(key, value, f"a table with {', '.join(names) if names else 'names as keys'}")
-        for name in value:
-            if not isinstance(name, str) or (names and name not in names):
-                inside = f"{key}.{name}" if key else str(name)
-                raise self._wrong(inside, name, f"one of {', '.join(names)}" if names else "a name in quotes")
-        return value
-
-    def _text(self, key: str, value: object) -> str:
-        if not isinstance(value, str) or not value.strip():
-            raise self._wrong(key, value, "a text")
-        return value.strip()
-
-    def _text_or_nothing(self, key: str, value: object) -> str:
-        return self._text(key, value) if value else ""
-
-    def _list(self, key: str, value: object) -> list[object]:
-        if not isinstance(value, list) or not value:
-            raise self._wrong(key, value, "a list with at least one entry")
-        return value
-
-    def _each(self, read: Callable[[str, object], object]) -> Callable[[str, object], object]:
-        def table(key: str, value: object) -> dict[str, object]:
-            return {name: read(f"{key}.{name}", entry) for name, entry in self._table(key, value).items()}
-
-        return table
-
-    def _groups(self, key: str, value: object) -> tuple[WordGroup, ...]:
-        groups = []
-        for entry in self._list(key, value):
-            words = self._text(key, entry).split()
-            wanted = frozenset(root for word in words if word[0] != "-" for root in stems(word))
-            if not wanted:
-                raise self._wrong(key, entry, "at least one word that must be said")
-            groups.append(WordGroup(wanted, frozenset(stem(word[1:]) for word in words if word[0] == "-")))
-        return tuple(groups)
-
-    def _sentences(self, key: str, value: object) -> tuple[Sentence, ...]:
-        sentences = []
-        for index, entry in enumerate(self._list(key, value)):
-            where = f"{key}[{index}]"
-            table = self._table(where, entry, ("say", "when"))
-            when = self._table(f"{where}.when", table.get("when", {}))
-            sentence = Sentence(
-                self._text(f"{where}.say", table.get("say")),
-                {name: str(wanted) for name, wanted in when.items()},
-            )
-            self._check_fields(f"{where}.say", sentence.say)
-            sentences.append(sentence)
-        return tuple(sentences)
-
-    def _check_fields(self, key: str, say: str) -> None:
-        """A field may be a name and nothing else: a format such as `{eta:d}` would fail in mid-call."""
-        try:
-            fields = list(string.Formatter().parse(say))
-        except ValueError as error:
-            raise self._wrong(key, say, f"a text with fields in braces ({error})") from error
-        for _, name, form, conversion in fields:
-            if name is not None and (form or conversion or not name.isidentifier()):
-                written = f"{name}{f'!{conversion}' if conversion else ''}{f':{form}' if form else ''}"
-                raise self._wrong(key, f"{{{written}}}", "the name of a field between the braces")
-
-    def _talk(self, key: str, value: object) -> tuple[Talk, ...]:
-        entries = []
-        for index, entry in enumerate(self._list(key, value)):
-            where = f"{key}[{index}]"
-            table = self._table(where, entry, ("words", "say"))
-            groups = self._groups(f"{where}.words", table.get("words"))
-            entries.append(Talk(groups, self._text(f"{where}.say", table.get("say"))))
-        return tuple(entries)
+def choose(rules: Iterable[Rules], instructions: Iterable[str], offered: Set[str], language: str) -> Rules:
+    """The rules of the agent whose instructions these are; else of the one whose purpose is offered."""
+    every = list(rules)
+    texts = list(instructions)
+    here = [each for each in every if each.apply_to(texts)]
+    here = here or [each for each in every if each.purpose and each.purpose in offered]
+    agent = here[0].agent if here else ""
+    spoken = [each for each in every if each.agent == agent and each.language == language]
+    return spoken[0] if spoken else here[0] if here else Rules(language=language)

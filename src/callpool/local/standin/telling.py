@@ -7,25 +7,17 @@ import json
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime
+from dataclasses import dataclass, replace
 
-from callpool.local.standin import english
-from callpool.local.standin.calendar import say_date, say_time
 from callpool.local.standin.dialogue import Done
-from callpool.local.standin.rules import Rules, Sentence
-from callpool.local.standin.words import meanings, say_name, split_name
+from callpool.local.standin.rules import Rules, Sentence, WordGroup
+from callpool.local.standin.values import named, say_digits, say_facts, say_value, sentence
+from callpool.local.standin.words import stems
 
-_FACTS_AT_MOST = 5
-_LISTED_AT_MOST = 3
 _LEVELS_AT_MOST = 8
 """What is nested deeper in a result is not told: nobody could follow it."""
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
-_ISO_TIME = re.compile(
-    r"\b(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}):(\d{2})(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:?\d{2})?)?\b"
-)
 _MARKUP = re.compile(r"[*_`#>]+|\[([^\][]*)\]\([^)(]*\)")
-_MONEY = re.compile(r"\$(\d{1,15})(?:\.(\d{2}))?\b")
 _FAILED = re.compile(
     r"\b(error|failed|failure|invalid|unknown|not (found|valid|possible|exist)|"
     r"no (such|order|match|record|\w+ (found|matches))|"
@@ -39,10 +31,17 @@ _CONFIRM = re.compile(
 )
 _CALLER = r"(?:the |a )?(?:caller|customer|user|client|them|him or her|him|her)"
 _SILENT = re.compile(
-    r"^(?:do not|don't|never|wait|then wait|only|stop|keep|remember|if |once |when |after |before |until |"
+    r"^(?:do not|don't|never|nothing (?:is|was)|wait|then wait|only|stop|keep|remember|"
+    r"if |once |when |after |before |until |"
     r"you (?:must|should|may))",
     re.IGNORECASE,
 )
+_QUOTED = re.compile(
+    r"(?:^|(?<=[.!?:] ))(?:then |now |and |please )?(?:say|tell \w+(?: \w+)?|reply|answer|ask|read)\b"
+    r"[^\"“.!?]{0,30}[\"“]([^\"”]+)[\"”]\.?",
+    re.IGNORECASE,
+)
+"""Words that are to be said as they stand."""
 _POLITE = re.compile(r"^(?:please|then|now|and|next|first|so|instead),?\s+", re.IGNORECASE)
 _TO_CALLER = (
     (r"\b(?:the )?(?:caller|customer|user)(?:'s|s')\b|\btheir\b", "your"),
@@ -65,6 +64,8 @@ class Told:
     confirm: bool = False
     """The tool wants the caller's yes before it acts."""
     says_goodbye: bool = False
+    offers: bool = False
+    """The text ends with an offer: there is nothing to correct in what the tool was given."""
 
 
 def tell(done: Done, question: str, rules: Rules, said_goodbye: bool = False) -> Told:
@@ -75,23 +76,41 @@ def tell(done: Done, question: str, rules: Rules, said_goodbye: bool = False) ->
             str(value[name]) for name in _TEXT_FIELDS if isinstance(value.get(name), str) and value[name]
         ]
         failed = bool(value.get("error")) or value.get("ok") is False or value.get("success") is False
-        if sentence := _by_rule(value, rules.results.get(done.tool, ())):
-            return Told(sentence)
+        if ruled := _by_rule(value, rules.results.get(done.tool, ()), rules.language):
+            more = {
+                name: fact
+                for name, fact in value.items()
+                if fact and fact not in done.arguments.values() and str(fact) not in ruled
+            }
+            asked = say_facts(
+                named({k: v for k, v in more.items() if say_value(k, v) not in ruled}, question)
+            )
+            return Told(f"{asked} {ruled}".strip())
         facts = _facts(
             {name: fact for name, fact in value.items() if name not in _TEXT_FIELDS}, done, question
         )
         followed = follow(" ".join(texts), rules, said_goodbye) if texts else Told("")
         text = " ".join(part for part in (followed.text, "" if failed else facts) if part)
         return Told(
-            text or (english.Say.went_wrong if failed else english.Say.done),
+            text or (rules.say.went_wrong if failed else rules.say.done),
             failed or followed.failed,
             followed.asks,
             followed.confirm,
         )
     if isinstance(value, str):
-        return follow(value, rules, said_goodbye)
-    spoken = "" if value is None else _sentence(_say_value("", value))
-    return Told(spoken or english.Say.nothing_found)
+        followed = follow(value, rules, said_goodbye)
+        said = stems(value)
+        ruled = next(
+            (
+                each.say
+                for each in rules.results.get(done.tool, ())
+                if not each.fields and not each.when and (not each.words or _any(each.words, said))
+            ),
+            "",
+        )
+        return replace(followed, text=ruled, asks=followed.asks or ruled.endswith("?")) if ruled else followed
+    spoken = "" if value is None else sentence(say_value("", value))
+    return Told(spoken or rules.say.nothing_found)
 
 
 def _parse(result: str) -> object:
@@ -126,78 +145,89 @@ def follow(text: str, rules: Rules, said_goodbye: bool = False) -> Told:
     """Speak a text: sentences to the caller as they are, sentences to the model as what they ask for."""
     text = re.sub(r"^error:\s*", "", text, flags=re.IGNORECASE)
     if not text:
-        return Told(english.Say.nice_day if said_goodbye else english.Say.done)
+        return Told(rules.say.nice_day if said_goodbye else rules.say.done)
     spoken: list[str] = []
-    asks = goodbye = ordered = False
-    for sentence in _SENTENCE_END.split(
-        _MARKUP.sub(lambda match: match[1] or "", text.replace("\n", " ")).strip()
-    ):
-        bare = _POLITE.sub("", sentence.strip()).strip()
+    asks = goodbye = ordered = offers = False
+    quoted = [match[1] for match in _QUOTED.finditer(text)]
+    text = _QUOTED.sub(" ", text)
+    plain = _MARKUP.sub(lambda match: match[1] or "", text.replace("\n", " ")).strip()
+    for each in _SENTENCE_END.split(plain) if plain else []:
+        bare = _POLITE.sub("", each.strip()).strip()
         if _CONFIRM.search(bare):
             # "Ask the caller to confirm: the new address is …" holds what is to be read back after the colon.
             spoken.append(to_caller(bare.partition(": ")[2]))
             continue
-        match _order(bare):
+        match _order(bare, rules):
             case ("ask", request):
                 spoken.append(request)
                 asks = ordered = True
+                offers = offers or bare.lower().startswith("offer")
             case ("say", words):
                 spoken.append(words)
             case ("goodbye", _):
-                spoken.append(english.Say.nice_day if said_goodbye else rules.goodbye or english.Say.goodbye)
+                spoken.append(rules.say.nice_day if said_goodbye else rules.goodbye or rules.say.goodbye)
                 goodbye = True
             case ("silent", _):
                 ordered = True
             case _:
-                spoken.append(to_caller(sentence))
+                spoken.append(to_caller(each))
     confirm = _CONFIRM.search(text) is not None
     if confirm:
-        spoken.append(english.Say.shall_i)
-    words = say_digits(" ".join(_sentence(each) for each in spoken if each))
+        spoken.append(rules.say.shall_i)
+    # What is to be said word for word needs nothing beside it.
+    words = say_digits(" ".join(sentence(each) for each in quoted or spoken if each), rules.language)
     failed = not confirm and not goodbye and (ordered or _FAILED.search(text) is not None)
-    return Told(words or english.Say.done, failed, asks or words.endswith("?"), confirm, goodbye)
+    return Told(words or rules.say.done, failed, asks or words.endswith("?"), confirm, goodbye, offers)
 
 
-def _order(sentence: str) -> tuple[str, str]:
+def _order(said: str, rules: Rules) -> tuple[str, str]:
     """What a sentence tells the model to do: ("ask" | "say" | "goodbye" | "silent" | "", the words)."""
-    if re.match(r"^(?:say|wish|bid)\b.*\bgood-?bye\b", sentence, re.IGNORECASE):
+    if re.match(r"^(?:say|wish|bid)\b.*\bgood-?bye\b", said, re.IGNORECASE):
         return "goodbye", ""
     if quoted := re.match(
-        r"^(?:say|tell \w+(?: \w+)?|reply|answer|read)\b[^\"“]*[\"“]([^\"”]+)[\"”]", sentence, re.IGNORECASE
+        r"^(?:say|tell \w+(?: \w+)?|reply|answer|read)\b[^\"“]*[\"“]([^\"”]+)[\"”]", said, re.IGNORECASE
     ):
         return "say", quoted[1]
-    if match := re.match(rf"^apologi[sz]e\b(?: to {_CALLER})?(?: for (.+))?", sentence, re.IGNORECASE):
-        return "say", english.Say.sorry
+    if match := re.match(rf"^apologi[sz]e\b(?: to {_CALLER})?(?: for (.+))?", said, re.IGNORECASE):
+        return "say", rules.say.sorry
+    if re.match(rf"^(?:tell|inform) {_CALLER}\b(?:,? and\b.*|[.!]*)$", said, re.IGNORECASE):
+        return "silent", ""
     if match := re.match(
-        rf"^(?:tell|inform|let) {_CALLER} (?:know )?(?:that |about )?(.+)$", sentence, re.IGNORECASE
+        rf"^(?:tell|inform|let) {_CALLER} (?:know )?(?:that |about )?(.+)$", said, re.IGNORECASE
     ):
         return "say", to_caller(match[1])
     if match := re.match(
         rf"^(?:politely )?(?:ask|have|get|request)\b(?: again)?(?: {_CALLER})?(?: again)? ?(.*)$",
-        sentence,
+        said,
         re.IGNORECASE,
     ):
-        return "ask", _request(to_caller(match[1]).rstrip(" .!?"))
-    if match := re.match(rf"^offer (?:{_CALLER} )?(.+)$", sentence, re.IGNORECASE):
+        return "ask", _request(to_caller(match[1]).rstrip(" .!?"), rules)
+    if match := re.match(rf"^offer (?:{_CALLER} )?(.+)$", said, re.IGNORECASE):
         offered = to_caller(match[1]).rstrip(" .!?")
+        if person := re.match(r"^an? (.+?) to (talk|speak)(?: (?:to|with))?$", offered):
+            return "ask", f"Would you like to {person[2]} to a {person[1]}?"
         return "ask", f"Would you like {f'me {offered}' if offered.startswith('to ') else offered}?"
-    if re.match(
-        r"^(?:call|use|run|invoke|try) (?:the )?`?\w+_?\w*`?", sentence, re.IGNORECASE
-    ) or _SILENT.match(sentence):
+    if re.match(r"^(?:call|use|run|invoke|try) (?:the )?`?\w+_?\w*`?", said, re.IGNORECASE) or _SILENT.match(
+        said
+    ):
         return "silent", ""
-    if re.match(rf"^(?:confirm|read|repeat|check|verify|summari[sz]e)\b.*{_CALLER}", sentence, re.IGNORECASE):
+    if re.match(rf"^(?:confirm|read|repeat|check|verify|summari[sz]e)\b.*{_CALLER}", said, re.IGNORECASE):
         return "silent", ""
     return "", ""
 
 
-def _request(words: str) -> str:
+def _request(words: str, rules: Rules) -> str:
     if match := re.match(r"^to (.+)$", words, re.IGNORECASE):
         return f"Please {match[1]}."
     if match := re.match(r"^for (.+)$", words, re.IGNORECASE):
-        return f"Please tell me {match[1]}."
+        return f"Please tell me {re.sub(r'(?<=and) for', '', match[1])}."
+    if match := re.match(
+        r"^(how many|how much|which|what) (?:of )?(.*you (?:want|need|like|mean).*)$", words
+    ):
+        return f"{match[1].capitalize()} {match[2].replace('you', 'do you', 1)}?"
     if re.match(r"^(?:which|what|who|how many|how much)\b", words, re.IGNORECASE) and len(words.split()) < 4:
         return f"{words}?"
-    return f"Please tell me {re.sub('^if ', 'whether ', words)}." if words else english.Say.not_caught
+    return f"Please tell me {re.sub('^if ', 'whether ', words)}." if words else rules.say.not_caught
 
 
 def to_caller(text: str) -> str:
@@ -207,13 +237,19 @@ def to_caller(text: str) -> str:
     return text
 
 
-def _by_rule(value: Mapping[str, object], sentences: Sequence[Sentence]) -> str:
-    for sentence in sentences:
-        fields = {name: _say_value(name, fact) for name, fact in value.items() if fact not in (None, "", [])}
-        usable = set(sentence.fields) <= set(fields)
-        if usable and all(str(value.get(name)) == wanted for name, wanted in sentence.when.items()):
-            return str(sentence.say.format_map(fields))
+def _by_rule(value: Mapping[str, object], sentences: Sequence[Sentence], language: str) -> str:
+    fields = {
+        name: say_value(name, fact, language) for name, fact in value.items() if fact not in (None, "", [])
+    }
+    for each in sentences:
+        usable = set(each.fields) <= set(fields) and not each.words
+        if usable and all(str(value.get(name)) == wanted for name, wanted in each.when.items()):
+            return str(each.say.format_map(fields))
     return ""
+
+
+def _any(groups: Sequence[WordGroup], said: frozenset[str]) -> bool:
+    return any(group.counts(said) for group in groups)
 
 
 def _facts(value: Mapping[str, object], done: Done, question: str) -> str:
@@ -226,100 +262,10 @@ def _facts(value: Mapping[str, object], done: Done, question: str) -> str:
         and not (name in done.arguments and str(fact) in told)
         and name not in ("ok", "success")
     }
-    return _say_facts(_named(facts, question) or facts)
+    return say_facts(named(facts, question) or facts)
 
 
 def recall(done: Done, question: str) -> str:
     """The facts of an earlier result that a later question names; empty when there are none."""
     value = _parse(done.result or "")
-    return _say_facts(_named(value, question)) if isinstance(value, Mapping) else ""
-
-
-def _named(facts: Mapping[str, object], question: str) -> dict[str, object]:
-    asked = set(meanings(question))
-    return {name: fact for name, fact in facts.items() if fact and asked & set(meanings(say_name(name)))}
-
-
-def _say_facts(facts: Mapping[str, object]) -> str:
-    return " ".join(_fact(name, fact) for name, fact in list(facts.items())[:_FACTS_AT_MOST])
-
-
-def _fact(name: str, fact: object) -> str:
-    spoken_name = " ".join(word for word in split_name(name) if word != "usd")
-    match fact:
-        case True:
-            return _sentence(f"{spoken_name}: yes")
-        case False:
-            return _sentence(f"{spoken_name}: no")
-        case list() as entries if all(isinstance(entry, Mapping) for entry in entries):
-            return _sentence(_say_value(name, fact))
-        case Mapping() as inner:
-            return " ".join(
-                _fact(f"{name}_{key}", each) for key, each in list(inner.items())[:_FACTS_AT_MOST]
-            )
-    plural = spoken_name.endswith("s") and not spoken_name.endswith(("ss", "us"))
-    verb = "are" if plural or (isinstance(fact, list) and len(fact) > 1) else "is"
-    return _sentence(f"the {spoken_name} {verb} {_say_value(name, fact)}")
-
-
-def _say_value(name: str, value: object) -> str:
-    match value:
-        case bool():
-            return "yes" if value else "no"
-        case int() | float():
-            words = split_name(name)
-            if set(words) & {"usd", "price", "total"} and "usd" in words:
-                return _money(float(value))
-            return (
-                say_digits(str(value))
-                if set(words) & english.DIGIT_NAMES
-                else f"{value:g}"
-                if isinstance(value, float)
-                else str(value)
-            )
-        case str():
-            if set(split_name(name)) & english.DIGIT_NAMES and re.fullmatch(r"\+?\d+", value):
-                return " ".join(value.replace("+", "")) if len(value) > 1 else value
-            return say_digits(value.replace("_", " "))
-        case list() as entries if entries and all(isinstance(entry, Mapping) for entry in entries):
-            first = [
-                ", ".join(_say_value(key, each) for key, each in entry.items() if each not in (None, ""))
-                for entry in entries
-            ]
-            more = len(entries) - _LISTED_AT_MOST
-            return ". ".join(first[:_LISTED_AT_MOST]) + (f". And {more} more" if more > 0 else "")
-        case list() as entries:
-            spoken = [_say_value(name, entry) for entry in entries]
-            return f"{', '.join(spoken[:-1])} and {spoken[-1]}" if len(spoken) > 1 else "".join(spoken)
-        case Mapping() as inner:
-            return ", ".join(f"{say_name(key)} {_say_value(key, each)}" for key, each in inner.items())
-    return str(value)
-
-
-def _money(usd: float) -> str:
-    dollars, cents = divmod(round(usd * 100), 100)
-    return f"{dollars} dollars{f' and {cents} cents' if cents else ''}"
-
-
-def say_digits(text: str) -> str:
-    """The text as a voice should read it: dates as words, money in full, long numbers digit by digit."""
-    text = _ISO_TIME.sub(_spoken_time, text)
-    text = _MONEY.sub(lambda match: _money(float(f"{match[1]}.{match[2] or 0}")), text)
-    text = re.sub(r"(?<![\w.,])\+?(\d{5,})(?![\w]|[.,]\d)", lambda match: " ".join(match[1]), text)
-    return re.sub(r"\s+", " ", text).strip()
-
-
-def _spoken_time(match: re.Match[str]) -> str:
-    try:
-        moment = datetime.fromisoformat(f"{match[1]}T{match[2] or '00'}:{match[3] or '00'}")
-    except ValueError:
-        return match[0]
-    day = say_date(date(moment.year, moment.month, moment.day))
-    return f"{day} at {say_time(moment.hour, moment.minute)}" if match[2] else day
-
-
-def _sentence(words: str) -> str:
-    words = words.strip()
-    if not words:
-        return ""
-    return words[0].upper() + words[1:] + ("" if words[-1] in ".!?" else ".")
+    return say_facts(named(value, question)) if isinstance(value, Mapping) else ""

@@ -69,5 +69,7 @@ def meanings(text: str) -> tuple[str, ...]:
 
 @lru_cache(RECENT)
 def stems(text: str) -> frozenset[str]:
-    """The stems of all words of a text."""
-    return frozenset(stem(match[0]) for match in _WORD.finditer(plain(text)))
+    """The stems of all words of a text; "isn't" and "cannot" also count as a "not"."""
+    words = [match[0].lower() for match in _WORD.finditer(plain(text))]
+    negated = any(word.endswith("n't") or word == "cannot" for word in words)
+    return frozenset(map(stem, words)) | (frozenset(["not"]) if negated else frozenset())
