@@ -18,6 +18,8 @@ class Says:
     text: str = ""
     tool: str = ""
     arguments: dict[str, object] = field(default_factory=dict)
+    also: tuple[str, ...] = ()
+    """Further tools that are used at the same time, without arguments."""
 
 
 @dataclass(frozen=True)
@@ -90,5 +92,9 @@ class _Stream(llm.LLMStream):
             if said.tool
             else []
         )
+        calls += [
+            FunctionToolCall(name=tool, arguments="{}", call_id=f"{tool}_{number}_{at}")
+            for at, tool in enumerate(said.also)
+        ]
         delta = ChoiceDelta(role="assistant", content=said.text or None, tool_calls=calls)
         self._event_ch.send_nowait(llm.ChatChunk(id=f"chunk_{number}", delta=delta))

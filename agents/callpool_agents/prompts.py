@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import cache
 from importlib import resources
 
-from callpool.call import Call
+from callpool.call import Call, base_language
 
 FALLBACK = "en"
 """The language of a prompt that the caller's language lacks."""
@@ -25,7 +25,7 @@ def of(name: str) -> Callable[[Call], str]:
 
     def prompt(call: Call) -> str:
         known = "".join(f"- {fact}: {value}\n" for fact, value in call.state.known().items())
-        text = read(name, call.language.partition("-")[0])
+        text = read(name, base_language(call.language))
         return f"{text}\n## Known already\n\n{known}" if known else text
 
     return prompt

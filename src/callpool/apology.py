@@ -18,8 +18,9 @@ from livekit.agents.voice import SpeechHandle
 
 from callpool.barge_in import Overlap
 from callpool.call import Call
+from callpool.history import caller_turns
+from callpool.service_phrases import Key, words_for
 from callpool.understanding import offer
-from callpool.words import Key, caller_turns, words_for
 
 logger = logging.getLogger(__name__)
 

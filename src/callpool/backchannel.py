@@ -18,7 +18,7 @@ from livekit.agents.stt import SpeechEvent, SpeechEventType
 from livekit.agents.voice import SpeechHandle
 
 from callpool.barge_in import Overlap
-from callpool.call import Call
+from callpool.call import Call, base_language
 
 logger = logging.getLogger(__name__)
 
@@ -77,7 +77,7 @@ class Backchannels:
 
     @staticmethod
     def _of(table: Mapping[str, frozenset[Phrase]], language: str) -> frozenset[Phrase]:
-        return table.get(language.partition("-")[0]) or table.get(ANY) or frozenset()
+        return table.get(base_language(language)) or table.get(ANY) or frozenset()
 
 
 def bare(text: str) -> Phrase:

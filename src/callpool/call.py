@@ -21,6 +21,11 @@ LANGUAGE = re.compile(r"[a-z]{2}(-[A-Za-z]{2})?")
 _CALL_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
+def base_language(language: str) -> str:
+    """The language without its country: `de` for `de-CH`."""
+    return language.partition("-")[0]
+
+
 def room_of(call_id: str) -> str:
     """The room that the web API gives to a call."""
     return f"call-{call_id}"
@@ -94,7 +99,7 @@ def from_dispatch(
     if isinstance(profile, str) and profile:
         call.profile = profile
     language = given.get("language")
-    if isinstance(language, str) and LANGUAGE.fullmatch(language) and language[:2] in languages:
+    if isinstance(language, str) and LANGUAGE.fullmatch(language) and base_language(language) in languages:
         call.language = language
         call.chose_language = True
     caller = given.get("caller")

@@ -98,8 +98,8 @@ def with_whole_path(url: str) -> str:
 
 
 def languages(value: tuple[str, ...]) -> str | None:
-    good = value and all(re.fullmatch("[a-z]{2}", code) for code in value)
-    return None if good else "ISO 639-1 codes, such as en,de,es"
+    good = value and all(re.fullmatch("[a-z]{2}", code) for code in value) and len(set(value)) == len(value)
+    return None if good else "ISO 639-1 codes, such as en,de,es, each of them once"
 
 
 def stage_profiles(value: tuple[str, ...]) -> str | None:

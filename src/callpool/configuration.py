@@ -20,7 +20,7 @@ HIDDEN = "***"
 INTRODUCTION = """\
 # Configuration
 
-Generated from `src/callpool/setting_groups.py` by `python -m callpool.configuration > docs/configuration.md`.
+Generated from the settings in `src/callpool` by `python -m callpool.configuration > docs/configuration.md`.
 
 A setting comes from `callpool.toml` in the working directory (or the file named by `--config`), then from
 the environment, then from a flag of the command; the last one wins. In the file a setting is a name in its

@@ -8,6 +8,7 @@ from typing import Any
 from livekit.agents import stt
 from livekit.plugins import cartesia, deepgram
 
+from callpool.call import base_language
 from callpool.profiles import Member
 from callpool.settings import Settings
 
@@ -24,7 +25,7 @@ class Ears:
             case deepgram.STT() as deepgram_stt:
                 deepgram_stt.update_options(language=listen_to)
             case cartesia.STT() as cartesia_stt:
-                cartesia_stt.update_options(language=_base(language))
+                cartesia_stt.update_options(language=base_language(language))
             case _:
                 raise TypeError(f"{self.stt.label} has no languages that are known here")
 
@@ -49,12 +50,7 @@ def make_ears(settings: Settings, member: Member, language: str, listen_to: str,
                     base_url=settings.cartesia.base_url.rstrip("/"),
                     model=member.model,
                     # It follows one language at a time.
-                    language=_base(language),
+                    language=base_language(language),
                 )
             )
     raise ValueError(f"{member} is no speech to text")
-
-
-def _base(language: str) -> str:
-    """`de` for `de-CH`."""
-    return language.partition("-")[0]

@@ -6,26 +6,36 @@ A tool that moves a call on ends with `return await hand_off(ctx, "verification"
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterable, Callable, Sequence
+from collections.abc import AsyncIterable, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from livekit import rtc
-from livekit.agents import Agent, ModelSettings, RunContext, ToolError, UserTurnExceededEvent, llm
+from livekit.agents import (
+    Agent,
+    FunctionToolsExecutedEvent,
+    ModelSettings,
+    RunContext,
+    StopResponse,
+    ToolError,
+    UserTurnExceededEvent,
+    llm,
+)
 from livekit.agents.llm import ChatContext, Tool, Toolset
 from livekit.agents.stt import SpeechEvent
 from livekit.agents.types import NOT_GIVEN, NotGivenOr
+from livekit.agents.voice import SpeechHandle
 
 from callpool.backchannel import without_backchannels
 from callpool.call import Call
+from callpool.history import caller_turns
 from callpool.identification import Identification
 from callpool.language import Languages
 from callpool.manners import cut_in
 from callpool.mcp_servers import McpTools
 from callpool.stages import IllegalHandOff, Roster, Stage
 from callpool.store.record import StageEntry
-from callpool.words import caller_turns
 
 logger = logging.getLogger(__name__)
 
@@ -99,6 +109,7 @@ class StageAgent(Agent):
 
     async def on_enter(self) -> None:
         if self.handover.opens_call:
+            self.session.on("function_tools_executed", _leave_the_answer_to_the_next_agent)
             return
         # Now rather than at the hand-off: what was said along with the tool's use has been spoken only now.
         await self.renew_instructions()
@@ -119,6 +130,12 @@ class StageAgent(Agent):
         """Read the prompt again, after the call's language or state has changed."""
         if (text := self._prompt(self.call)) != self.instructions:
             await self.update_instructions(text)
+
+
+def _leave_the_answer_to_the_next_agent(executed: FunctionToolsExecutedEvent) -> None:
+    """Else two agents speak: the old one about the tools that it used beside the one that handed off."""
+    if executed.has_agent_handoff:
+        executed.cancel_tool_reply()
 
 
 def words_of(history: ChatContext) -> ChatContext:
@@ -152,6 +169,7 @@ class Conversation:
         self._on_stage = on_stage
         self._models = models
         self._turn = self._moves = 0
+        self._left: tuple[Agent, SpeechHandle] | None = None
 
     def begin(self) -> Agent:
         """The agent that the call begins with."""
@@ -164,12 +182,14 @@ class Conversation:
         assert words is not None, "a roster is refused whose first stages have no greeting"
         return words(self.call)
 
-    async def move_on(self, to: str) -> Agent:
+    async def move_on(self, to: str, first: Callable[[], Awaitable[None]] | None = None) -> Agent:
         """The agent of the stage `to`, or of the first one after it that still has something to do.
 
-        Raises IllegalHandOff.
+        `first` is awaited before the call moves, once it is certain that it may. Raises IllegalHandOff.
         """
         route = await self.roster.route(self.call, to, self.business)
+        if first is not None:
+            await first()
         for stage in route.passed:
             self._note(stage, None, skipped=True)
         return self._enter(route.stage, opens_call=False)
@@ -179,6 +199,17 @@ class Conversation:
         self._moves = self._moves + 1 if turn == self._turn else 1
         self._turn = turn
         return self._moves <= MOST_MOVES
+
+    def may_leave(self, agent: Agent, answer: SpeechHandle) -> bool:
+        """Note that an agent hands the call off in an answer. False: it does so already, by another tool."""
+        if self._left == (agent, answer):
+            return False
+        self._left = (agent, answer)
+        return True
+
+    def stay(self) -> None:
+        """The hand-off that was noted came to nothing."""
+        self._left = None
 
     def _enter(self, stage: Stage[Any, Any], *, opens_call: bool) -> Agent:
         models = self._models(stage)
@@ -199,9 +230,33 @@ def conversation_of(ctx: RunContext[Call]) -> Conversation:
     return agent.handover.conversation
 
 
-async def hand_off(ctx: RunContext[Call], to: str) -> Agent:
-    """Give the call to another stage's agent. Raises ToolError, for the model, when that may not follow."""
+async def hand_off(
+    ctx: RunContext[Call], to: str, *, first: Callable[[], Awaitable[None]] | None = None
+) -> Agent:
+    """Give the call to another stage's agent. Raises ToolError, for the model, when that may not follow.
+
+    `first` is awaited when nothing stands in the way any more: what it writes is about a call that does move.
+    """
     conversation = conversation_of(ctx)
+    if not conversation.may_leave(ctx.session.current_agent, ctx.speech_handle):
+        # The SDK drops both agents when two tools of one answer give one each, and lets the old agent answer
+        # beside the new one when a tool fails.
+        logger.warning("a call is handed off twice at once", extra={"action": "hand_off_twice", "to": to})
+        conversation.call.refused_hand_offs += 1
+        raise StopResponse
+    try:
+        return await _hand_off(ctx, conversation, to, first)
+    except BaseException:
+        conversation.stay()
+        raise
+
+
+async def _hand_off(
+    ctx: RunContext[Call],
+    conversation: Conversation,
+    to: str,
+    first: Callable[[], Awaitable[None]] | None,
+) -> Agent:
     if not conversation.may_move(caller_turns(ctx.session)):
         logger.warning("agents hand a call to and fro", extra={"action": "hand_off_loop", "to": to})
         conversation.call.refused_hand_offs += 1
@@ -212,7 +267,7 @@ async def hand_off(ctx: RunContext[Call], to: str) -> Agent:
         # The SDK drops the agent that an interrupted answer's tool gives.
         raise ToolError("The caller spoke meanwhile: listen to them first.") from None
     try:
-        return await conversation.move_on(to)
+        return await conversation.move_on(to, first)
     except IllegalHandOff as error:
         conversation.call.refused_hand_offs += 1
         logger.warning(

@@ -17,7 +17,7 @@ from typing import Any
 from livekit import rtc
 from livekit.agents import CloseEvent, CloseReason, JobContext, JobProcess, vad
 
-from callpool import ending, words
+from callpool import ending, service_phrases
 from callpool.apology import Apology
 from callpool.backchannel import Backchannels
 from callpool.barge_in import end_speech_at_first_word
@@ -108,7 +108,7 @@ def warm_up(settings: Settings, proc: JobProcess) -> None:
     """Load everything that a call needs. Runs in a process of its own, before any caller waits."""
     roster = load_roster(settings.worker.roster)
     profiles = Profiles.read(settings)
-    words.load()
+    service_phrases.load()
     Backchannels.load()
     proc.userdata["warm"] = Warm(
         settings=settings,

@@ -14,8 +14,8 @@ from livekit.agents.llm import ChatMessage
 from callpool import ending
 from callpool.call import Call
 from callpool.ending import Ending
+from callpool.service_phrases import Key, words_for
 from callpool.setting_groups import Manners as Settings
-from callpool.words import Key, words_for
 
 logger = logging.getLogger(__name__)
 

@@ -19,8 +19,8 @@ from callpool.local.plan import LOCAL_MODELS
 from callpool.measuring import Measured, measure_all
 from callpool.prices import Prices
 from callpool.profiles import PARTS, Part, Profiles
+from callpool.provider_settings import PROVIDERS
 from callpool.running import Running
-from callpool.setting_groups import PROVIDERS
 from callpool.settings import Settings
 
 BEGINS, ENDS = "<!-- matrix -->", "<!-- end of the matrix -->"

@@ -19,8 +19,8 @@ from livekit.agents.llm import RawFunctionTool, Tool, Toolset
 from callpool.call import Call
 from callpool.errors import SettingError
 from callpool.mcp_settings import McpServer
+from callpool.service_phrases import words_for
 from callpool.settings import Settings
-from callpool.words import words_for
 
 if TYPE_CHECKING:
     from livekit.agents.llm import mcp

@@ -7,6 +7,8 @@ from importlib import resources
 
 import yaml
 
+from callpool.call import base_language
+
 FALLBACK = "en"
 """The language of what a caller's own language lacks."""
 
@@ -28,6 +30,6 @@ class Phrases:
 
     def say(self, key: str, language: str, **values: str) -> str:
         """The sentence `key` in a language (`de`, `de-CH`), with `{name}` replaced. Raises KeyError."""
-        own = self._table.get(language.partition("-")[0], {})
+        own = self._table.get(base_language(language), {})
         words = own[key] if key in own else self._table[FALLBACK][key]
         return words.format(**values) if values else words

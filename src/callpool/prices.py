@@ -9,11 +9,10 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from callpool.errors import SettingError
-from callpool.profiles import Member, Part, Profile
+from callpool.profiles import PARTS, Member, Part, Profile
 from callpool.settings import Settings
+from callpool.yaml_table import read_table
 
 SHIPPED = Path(__file__).with_name("prices.yaml")
 
@@ -93,12 +92,8 @@ class Prices:
     def of_minute(self, profile: Profile) -> float | None:
         """What a minute of talk costs with the first choices of a profile; None when a price is missing."""
         total = 0.0
-        parts: tuple[tuple[Part, tuple[Member, ...]], ...] = (
-            ("stt", profile.stt),
-            ("llm", profile.llm),
-            ("tts", profile.tts),
-        )
-        for part, members in parts:
+        for part in PARTS:
+            members = profile.part(part)
             price = self.of(members[0]) if members else None
             cost = price.of_minute(part) if price else None
             if cost is None:
@@ -109,17 +104,8 @@ class Prices:
 
 def read_file(path: Path) -> dict[str, Price]:
     """The prices of a file, by `provider/model`. Raises SettingError."""
-    try:
-        document = yaml.safe_load(path.read_text())
-    except OSError as error:
-        expected = f"a readable file ({error.strerror})"
-        raise SettingError("CALLPOOL_PRICES_FILE", str(path), expected) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        expected = f"a YAML file ({' '.join(str(error).split())})"
-        raise SettingError("CALLPOOL_PRICES_FILE", str(path), expected) from error
-    if not isinstance(document, dict):
-        raise SettingError("CALLPOOL_PRICES_FILE", str(path), "a YAML file of prices by PROVIDER/MODEL")
-    return {str(model): _price(f"{path.name}: {model}", entry) for model, entry in document.items()}
+    table = read_table("CALLPOOL_PRICES_FILE", path, "prices by PROVIDER/MODEL")
+    return {model: _price(f"{path.name}: {model}", entry) for model, entry in table.items()}
 
 
 def _price(where: str, entry: object) -> Price:

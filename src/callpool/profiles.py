@@ -13,11 +13,10 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Literal, get_args
 
-import yaml
-
 from callpool.errors import SettingError
-from callpool.setting_groups import PROVIDERS
+from callpool.provider_settings import PROVIDERS
 from callpool.settings import Settings
+from callpool.yaml_table import read_table
 
 logger = logging.getLogger(__name__)
 
@@ -270,17 +269,8 @@ def plugins(settings: Settings) -> tuple[str, ...]:
 
 def read_file(path: Path) -> dict[str, Profile]:
     """The profiles of a file. Raises SettingError."""
-    name = str(path)
-    try:
-        document = yaml.safe_load(path.read_text())
-    except OSError as error:
-        raise SettingError("CALLPOOL_PROFILES_FILE", name, f"a readable file ({error.strerror})") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        reason = " ".join(str(error).split())
-        raise SettingError("CALLPOOL_PROFILES_FILE", name, f"a YAML file ({reason})") from error
-    if not isinstance(document, dict):
-        raise SettingError("CALLPOOL_PROFILES_FILE", name, "a YAML file of profiles by name")
-    return {str(key): _profile(path.name, str(key), entry) for key, entry in document.items()}
+    table = read_table("CALLPOOL_PROFILES_FILE", path, "profiles by name")
+    return {name: _profile(path.name, name, entry) for name, entry in table.items()}
 
 
 def _profile(file: str, name: str, entry: object) -> Profile:
@@ -289,7 +279,10 @@ def _profile(file: str, name: str, entry: object) -> Profile:
     if not isinstance(entry, dict) or set(entry) - set(known):
         raise SettingError(where, entry, f"a profile with {', '.join(known)}")
     parts = {part: _members(f"{where}.{part}", part, entry.get(part)) for part in PARTS}
-    return Profile(name, str(entry.get("best_for", "")), parts["stt"], parts["llm"], parts["tts"])
+    best_for = entry.get("best_for", "")
+    if not isinstance(best_for, str):
+        raise SettingError(f"{where}.best_for", best_for, "a sentence")
+    return Profile(name, best_for, parts["stt"], parts["llm"], parts["tts"])
 
 
 def _members(where: str, part: Part, listed: object) -> tuple[Member, ...]:

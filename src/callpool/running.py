@@ -11,8 +11,8 @@ from typing import Any
 import psutil
 
 from callpool.errors import SettingError
+from callpool.provider_settings import PROVIDERS, Provider
 from callpool.secrets import Secret
-from callpool.setting_groups import PROVIDERS, Provider
 from callpool.settings import Settings
 
 UP_FILE = "up.json"

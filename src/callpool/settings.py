@@ -1,7 +1,8 @@
 """The only reader of the environment and of callpool.toml.
 
-`load()` gives one frozen `Settings`, made of the groups in `callpool.setting_groups`. A value comes from
-callpool.toml (`[group] field = …`), then from the environment, then from a flag; the last one wins.
+`load()` gives one frozen `Settings`, made of the groups in `callpool.setting_groups` and
+`callpool.provider_settings`. A value comes from callpool.toml (`[group] field = …`), then from the
+environment, then from a flag; the last one wins.
 """
 
 from __future__ import annotations
@@ -20,19 +21,14 @@ from typing import Any
 from callpool.checks import Check, hide_passwords, with_whole_path
 from callpool.errors import SettingError
 from callpool.mcp_settings import McpServer, mcp_servers
+from callpool.provider_settings import Cartesia, Deepgram, ElevenLabs, Groq, OpenAI, Provider
 from callpool.secrets import Secret, resolve_secret
 from callpool.setting_groups import (
     Business,
-    Cartesia,
-    Deepgram,
-    ElevenLabs,
-    Groq,
     LiveKit,
     Local,
     Manners,
-    OpenAI,
     ProfileChoice,
-    Provider,
     Store,
     Turns,
     Web,

@@ -7,6 +7,7 @@ that the settings name (`callpool_agents.roster` by default) holds the stages.
 from __future__ import annotations
 
 import importlib
+import traceback
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -154,14 +155,22 @@ def load_roster(module_name: str) -> Roster[Any, Any]:
     expected = "a module with a ROSTER, such as callpool_agents.roster"
     try:
         module = importlib.import_module(module_name)
-    except ModuleNotFoundError as error:
-        if error.name and not f"{module_name}.".startswith(f"{error.name}."):
-            raise  # the roster is there, something that it imports is not
-        raise SettingError("CALLPOOL_ROSTER", module_name, expected) from error
+    except Exception as error:
+        if isinstance(error, ModuleNotFoundError) and f"{module_name}.".startswith(f"{error.name}."):
+            raise SettingError("CALLPOOL_ROSTER", module_name, expected) from error
+        # The roster is there, and code of somebody's own: its fault is named, with its place.
+        raise SettingError("CALLPOOL_ROSTER", module_name, f"{expected} ({_fault(error)})") from error
     roster = getattr(module, "ROSTER", None)
     if not isinstance(roster, Roster) or not roster.first:
         raise SettingError("CALLPOOL_ROSTER", module_name, expected)
     return roster
+
+
+def _fault(error: Exception) -> str:
+    """What went wrong in a roster's own code, and in which of its lines."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    place = "" if isinstance(error, SyntaxError) else f", {last.filename}, line {last.lineno}"
+    return f"{type(error).__name__}: {' '.join(str(error).split())}{place}"
 
 
 async def prepare_business(settings: Settings, *, migrate: bool = False) -> None:
@@ -169,5 +178,14 @@ async def prepare_business(settings: Settings, *, migrate: bool = False) -> None
 
     Raises SettingError, StoreError.
     """
-    if migrate or settings.business_url.startswith("sqlite"):
-        await load_roster(settings.worker.roster).prepare(settings.business_url)
+    if not migrate and not settings.business_url.startswith("sqlite"):
+        return
+    name = settings.worker.roster
+    try:
+        await load_roster(name).prepare(settings.business_url)
+    except CallpoolError:
+        raise
+    except Exception as error:
+        raise SettingError(
+            "CALLPOOL_ROSTER", name, f"a roster whose prepare works ({_fault(error)})"
+        ) from error

@@ -9,6 +9,7 @@ from typing import Any
 from livekit.agents import tts
 from livekit.plugins import cartesia, deepgram
 
+from callpool.call import base_language
 from callpool.first_words import FirstWordsTokenizer
 from callpool.profiles import Member
 from callpool.settings import Settings
@@ -42,7 +43,7 @@ def _cartesia(settings: Settings, member: Member, language: str) -> Voice:
     by_language = dict(pair.split("=", 1) for pair in settings.cartesia.voices)
 
     def voice_of(code: str) -> str:
-        return by_language.get(_base(code), settings.cartesia.voice)
+        return by_language.get(base_language(code), settings.cartesia.voice)
 
     plugin = cartesia.TTS(
         api_key=settings.cartesia.key,
@@ -57,7 +58,7 @@ def _cartesia(settings: Settings, member: Member, language: str) -> Voice:
 
 def _deepgram(settings: Settings, member: Member, language: str) -> Voice:
     def model_of(code: str) -> str:
-        return f"{member.model}-{AURA_VOICES.get(_base(code), AURA_VOICES['en'])}"
+        return f"{member.model}-{AURA_VOICES.get(base_language(code), AURA_VOICES['en'])}"
 
     plugin = deepgram.TTS(
         api_key=settings.deepgram.key,
@@ -77,13 +78,8 @@ def _elevenlabs(settings: Settings, member: Member, language: str) -> Voice:
         model=member.model,
         voice_id=settings.elevenlabs.voice,
         encoding="pcm_24000",
-        language=_base(language),
+        language=base_language(language),
         word_tokenizer=FirstWordsTokenizer(),
         preferred_alignment="original",
     )
-    return Voice(plugin, lambda code: plugin.update_options(language=_base(code)))
-
-
-def _base(language: str) -> str:
-    """`de` for `de-CH`."""
-    return language.partition("-")[0]
+    return Voice(plugin, lambda code: plugin.update_options(language=base_language(code)))

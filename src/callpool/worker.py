@@ -178,6 +178,9 @@ def check(settings: Settings) -> None:
     profiles.check()
     roster = load_roster(settings.worker.roster)
     names = [stage.name for stage in roster.stages]
+    for pair in settings.profiles.stages:
+        if pair.partition("=")[0] not in names:
+            raise SettingError("CALLPOOL_STAGE_PROFILES", pair, f"a stage among {', '.join(names)}")
     for stage in roster.stages:
         if stage.profile is not None and stage.profile not in profiles.names:
             expected = f"a profile among {', '.join(profiles.names)}"

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from shop import Shop, open_shop
 
+from callpool.local.standin.gloss import language_of
+
 
 @pytest.fixture
 async def shop(tmp_path: Path) -> AsyncIterator[Shop]:
@@ -43,6 +45,9 @@ async def test_a_call_walks_all_stages(shop: Shop) -> None:
         ["Where is my package?", "It is one two three", "four five", "It's James Miller."],
         ["Where is my package?", "one two three four six, no, five", "Yes, this is James Miller speaking."],
         ["Where is my package?", "12345, James Miller"],
+        ["Where's my order? It's 12345 and I'm James Miller."],
+        ["James Miller, 12345, where is it?"],
+        ["Where is it? The number is 12346 and I'm James Miller.", "Sorry, I misread it, it's 12345."],
         ["Where is my package?", "One two three for five.", "My name is Jane Smiller."],
         ["Where is my package?", "one twenty-three forty-five", "Mister Miller, James Miller"],
     ],
@@ -237,7 +242,7 @@ async def test_abuse_gets_calm_words_and_the_question_again(shop: Shop) -> None:
             "es",
             ["¿Dónde está mi pedido?", "cuatro cuatro cinco cinco seis", "Me llamo Ana García"],
             {},
-            "canceló",
+            "cancelado",
         ),
         (
             "es",
@@ -265,3 +270,115 @@ async def test_the_language_changes_when_the_caller_asks(shop: Shop) -> None:
         assert switched.names == ["switch_language"]
         assert switched.words.endswith("Wie lautet Ihre Bestellnummer?")
         assert (await call.say("eins zwei drei vier fünf")).words.startswith("Wie ist Ihr Vor- und Nachname")
+
+
+@pytest.mark.parametrize(
+    ("sentence", "item", "quantity"),
+    [
+        ("James Miller, 12345. I want to order two desk lamps.", "desk lamp", 2),
+        ("James Miller, 12345, order two rain jackets.", "rain jacket", 2),
+        ("Mary Johnson, 67890, I'd like to buy a desk lamp.", "desk lamp", 1),
+        ("This is James Miller, order 12345. Give me a desk lamp, please.", "desk lamp", 1),
+        ("James Miller, 12345. I want to buy a desk lamp, the price is five dollars.", "desk lamp", 1),
+        ("I'm James Miller, 12345. Order three espresso cups for one dollar each, three dollars in total.",
+         "espresso cups", 3),
+    ],
+)  # fmt: skip
+async def test_an_order_number_is_no_quantity_and_a_quantity_no_order_number(
+    shop: Shop, sentence: str, item: str, quantity: int
+) -> None:
+    """Whatever numbers stand in the one sentence, and whatever price the caller would like."""
+    async with shop.call() as call:
+        read_back = await call.say(sentence)
+        assert read_back.arguments("place_order") == {"item": item, "quantity": quantity}
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "Change the address of order 67890 to 5 River Road, Salem. I'm Mary Johnson.",
+        "Mary Johnson, 67890. Send it to 5 River Road, Salem, please.",
+        "Please send order 67890 to 5 River Road, Salem, my name is Mary Johnson.",
+    ],
+)
+async def test_an_address_ends_where_the_caller_goes_on(shop: Shop, sentence: str) -> None:
+    """So that the rest of the sentence is heard, too, and no name is sent anywhere."""
+    async with shop.call() as call:
+        read_back = await call.say(sentence)
+        assert read_back.arguments("change_address")["address"] == "5 River Road, Salem"
+
+
+@pytest.mark.parametrize(
+    "correction", ["No, make it 9 New Street, Salem.", "Oh wait, I meant 9 New Street, Salem."]
+)
+async def test_another_address_at_a_read_back_is_read_back(shop: Shop, correction: str) -> None:
+    """And nothing is written before a yes to that."""
+    async with shop.call() as call:
+        await call.say("Mary Johnson, 67890. Send it to 5 River Road, Salem.")
+        assert "9 New Street" in (await call.say(correction)).words
+
+
+async def test_the_same_again_is_as_many_again(shop: Shop) -> None:
+    """What was said for the last order holds for one more of it."""
+    async with shop.call() as call:
+        await call.say("James Miller, 12345. The same again, please.", "Two.", "Yes.")
+        again = await call.say("And the same again.")
+        assert again.arguments("reorder") == {"order_number": "12345", "quantity": 2}
+
+
+async def test_a_way_back_is_gone_once(shop: Shop) -> None:
+    """The other order's number is no news to the stages that follow, and no instruction is spoken."""
+    async with shop.call() as call:
+        await call.say("Susan Clark, 13579, where is it?", "No, I meant a different order.")
+        back = await call.say("Two four six eight zero.")
+        told = await call.say("It's under Peter Brown.")
+        assert [*back.names, *told.names].count("different_order") == 1
+        assert "delivered" in told.words
+        assert "Go on" not in back.words + told.words
+
+
+@pytest.mark.parametrize("then", ["Then with 25.", "Oh, I meant twenty-five.", "25 then"])
+async def test_another_person_may_be_named_after_one_whom_nobody_knows(shop: Shop, then: str) -> None:
+    """The number alone is enough, and the reason is kept."""
+    async with shop.call() as call:
+        await call.say("Connect me to operator 99, it's about my bill.")
+        moved = await call.say(then)
+        assert moved.arguments("transfer_call") == {"agent_id": "25", "reason": "my bill"}
+
+
+async def test_who_named_a_person_whom_nobody_knows_may_just_leave(shop: Shop) -> None:
+    """The transfer is not tried again."""
+    async with shop.call() as call:
+        left = await call.say("Connect me to operator 99.", "Goodbye.")
+        assert (left.stage, left.names) == ("closing", ["end_call"])
+
+
+@pytest.mark.parametrize(
+    ("language", "sentence"),
+    [
+        ("de", "James Miller, 12345, ich möchte einen Kühlschrank kaufen."),
+        ("de", "Verbinden Sie mich mit dem Mitarbeiter 99."),
+        ("de", "Mary Johnson, 67890, ich möchte 500 Schreibtischlampen kaufen."),
+        ("de", "Können wir Französisch sprechen?"),
+        ("es", "James Miller, 12345, quiero comprar una nevera."),
+        ("es", "Páseme con el agente 99."),
+        ("es", "¿Podemos hablar en francés?"),
+        ("es", "Hola, ¿hablan español? ¿Dónde está mi pedido 12345? Soy James Miller."),
+    ],
+)
+async def test_what_tools_refuse_is_said_in_the_callers_language(
+    shop: Shop, language: str, sentence: str
+) -> None:
+    """Their words are English, for the model alone."""
+    async with shop.call(language) as call:
+        answer = await call.say(sentence)
+        assert language_of(answer.words, "en") == language
+
+
+async def test_a_language_is_switched_to_once(shop: Shop) -> None:
+    """Also when the sentence that asks for it leads through all stages."""
+    async with shop.call() as call:
+        await call.say("Where is my order 12345?")
+        told = await call.say("Ich spreche lieber Deutsch. Mein Name ist James Miller.")
+        assert told.names.count("switch_language") <= 1
+        assert "Dezember" in told.words

@@ -44,6 +44,11 @@ def hand_offs_lose_the_words(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(hand_off, "words_of", lambda history: ChatContext.empty())
 
 
+def no_stage_is_passed_through(patch: pytest.MonkeyPatch) -> None:
+    stages = tuple(replace(stage, satisfied=None, then="") for stage in roster.ROSTER.stages)
+    patch.setattr(roster, "ROSTER", replace(roster.ROSTER, stages=stages))
+
+
 def no_way_back(patch: pytest.MonkeyPatch) -> None:
     legal = {
         origin: tuple(to for to in follow if not (to == "data_collection" and origin != "greeting"))
@@ -156,6 +161,7 @@ def the_agent_cannot_be_interrupted(patch: pytest.MonkeyPatch) -> None:
 MUTATIONS: dict[str, Mutation] = {
     "step by step": without("lookup_order"),
     "everything at once": hand_offs_lose_the_words,
+    "passed through": no_stage_is_passed_through,
     "delivery date": without("delivery_status"),
     "name after the number": without("note_details"),
     "two orders in one call": nobody_needs_to_be_verified,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from pathlib import Path
 
@@ -10,7 +11,8 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from chatting import AGENTS
 
-from callpool import settings
+from callpool import measuring, settings
+from callpool.evaluation.report import Report
 from callpool.local import cartesia, openai
 from callpool.local.behaviour import Behaviour, Fault, FaultKind, Latency
 from callpool.local.speaking import Speaking
@@ -71,3 +73,18 @@ async def test_a_provider_that_fails_is_named_and_not_timed() -> None:
     assert local.first_token_ms is None
     assert local.first_audio_ms is not None
     assert local.notes[0].startswith("openai/local-standin failed: ")
+
+
+async def test_what_tools_refuse_in_scenarios_is_not_printed(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The table stands alone: a refusal that a scenario provokes is no fault."""
+
+    async def play(*_: object) -> Report:
+        logging.getLogger("livekit.agents").error("ToolError while executing tool")
+        return Report("text", "local stand-in", (), 0.0)
+
+    monkeypatch.setattr("callpool.evaluation.suite.run_folder", play)
+    played = await measuring._play_scenarios(settings.load({}), "local")
+    assert played == ((0, 0), "")
+    assert caplog.records == []

@@ -184,7 +184,7 @@ async def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
     with pytest.raises(StoreError) as error:
         await calls.open()
 
-    assert str(error.value) == f"the store {path} cannot be used: file is not a database"
+    assert str(error.value) == f"the database {path} cannot be used: file is not a database"
 
 
 async def test_a_server_that_is_not_there_is_named_without_its_password(free_port: Callable[[], int]) -> None:
@@ -196,7 +196,7 @@ async def test_a_server_that_is_not_there_is_named_without_its_password(free_por
     with pytest.raises(StoreError) as error:
         await calls.open()
 
-    assert f"the store postgresql://callpool:***@127.0.0.1:{port}/calls cannot be used" in str(error.value)
+    assert f"the database postgresql://callpool:***@127.0.0.1:{port}/calls cannot be used" in str(error.value)
     assert "hunter2" not in str(error.value)
     assert "\n" not in str(error.value)
 

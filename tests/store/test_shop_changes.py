@@ -11,6 +11,7 @@ from livekit.agents import ToolError
 from visit import Visit, facts, rows, visiting
 
 from callpool_tools.business import Business
+from callpool_tools.records import Order
 
 CHANGES: dict[str, dict[str, Any]] = {
     "place_order": {"item": "desk lamp", "quantity": 2},
@@ -125,7 +126,20 @@ async def test_other_arguments_are_read_back_anew(mary: Visit, business_url: str
 
 
 @pytest.mark.parametrize(
-    "no", ["No.", "No, thanks, leave it", "Please forget it.", "Nein, danke.", "Doch nicht.", "No, gracias."]
+    "no",
+    [
+        "No.",
+        "No, thanks, leave it",
+        "Please forget it.",
+        "Nein, danke.",
+        "Doch nicht.",
+        "No, gracias.",
+        "Uh, no.",
+        "oh no please",
+        "Thank you, no.",
+        "Ähm, nein.",
+        "Ay, no.",
+    ],
 )
 async def test_a_no_is_not_taken_for_a_yes(mary: Visit, business_url: str, no: str) -> None:
     """Even when the model goes on and calls the tool."""
@@ -321,3 +335,53 @@ async def test_what_is_read_back_is_in_the_language_of_the_call(business: Busine
         visit.caller_says("Zwei Lampen, bitte.")
         asked = await visit.use("place_order", item="desk lamp", quantity=2)
     assert "eine neue Bestellung: desk lamp, Anzahl 2, für zusammen 68 Dollar" in asked
+
+
+@pytest.mark.parametrize("yes", ["Yes, no problem.", "Sure, no rush!", "Yes, number 5, that is right."])
+async def test_a_polite_no_is_a_yes(mary: Visit, yes: str) -> None:
+    """Nobody is asked again who agrees."""
+    mary.caller_says("Cancel my order.")
+    mary.agent_says(await mary.use("cancel_order", order_number="67890"))
+    mary.caller_says(yes)
+    assert facts(await mary.use("cancel_order", order_number="67890"))["status"] == "cancelled"
+
+
+async def test_a_verified_caller_cannot_leave_a_note_in_another_name(visit: Visit, business_url: str) -> None:
+    """Whoever reads that a caller was verified reads the name that they proved."""
+    await visit.use("verify_caller", order_number="12345", name="James Miller")
+    visit.case.name = "Mary Johnson"
+    await visit.use_after_yes("open_ticket", summary="send it to my new address")
+    (ticket,) = await rows(business_url, "SELECT * FROM tickets")
+    assert (ticket["customer_name"], ticket["verified"]) == ("James Miller", True)
+    await visit.use("transfer_call", reason="my order")
+    (transfer,) = await rows(business_url, "SELECT * FROM transfers")
+    assert "Caller: James Miller, verified." in transfer["summary"]
+
+
+@pytest.mark.parametrize("unkeepable", ["\0", "\ud800"])
+async def test_what_no_database_keeps_is_left_out(visit: Visit, business_url: str, unkeepable: str) -> None:
+    """The ticket and the transfer are not lost because of it."""
+    await visit.use_after_yes("open_ticket", summary=f"it is{unkeepable} loud")
+    visit.case.wish = f"my{unkeepable} parcel"
+    await visit.use("transfer_call", reason=f"my{unkeepable} bill")
+    (ticket,) = await rows(business_url, "SELECT * FROM tickets")
+    (transfer,) = await rows(business_url, "SELECT * FROM transfers")
+    assert (ticket["summary"], transfer["reason"]) == ("it is loud", "my bill")
+
+
+async def test_a_cancellation_beside_another_is_no_refusal(
+    mary: Visit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other one was done when this one looked: it tells what came of it."""
+    mary.caller_says("Cancel my order.")
+    mary.agent_says(await mary.use("cancel_order", order_number="67890"))
+    mary.caller_says("Yes.")
+    look_up = mary.business.order
+
+    async def after_the_other(number: str) -> Order | None:
+        monkeypatch.setattr(mary.business, "order", look_up)
+        await mary.use("cancel_order", order_number="67890")
+        return await look_up(number)
+
+    monkeypatch.setattr(mary.business, "order", after_the_other)
+    assert facts(await mary.use("cancel_order", order_number="67890"))["status"] == "cancelled"

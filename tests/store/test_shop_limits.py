@@ -14,7 +14,7 @@ from livekit.agents.voice.speech_handle import SpeechHandle
 from visit import Visit, rows, visiting
 
 from callpool.call import Call
-from callpool.words import words
+from callpool.service_phrases import words
 from callpool_tools import running
 from callpool_tools.business import Business
 from callpool_tools.running import bounded

@@ -35,11 +35,12 @@ async def test_a_verified_caller_hears_all_about_their_order(visit: Visit) -> No
     }
 
 
-async def test_the_delivery_status_is_told_alone(visit: Visit) -> None:
+async def test_the_delivery_status_is_told_with_the_item_alone(visit: Visit) -> None:
     """And what is not known, a carrier here, is left out."""
     visit.verified_for("67890", "Mary Johnson")
     assert facts(await visit.use("delivery_status", order_number="67890")) == {
         "order_number": "67890",
+        "item": "coffee grinder",
         "status": "processing",
         "eta": "2026-12-09",
     }

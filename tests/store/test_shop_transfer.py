@@ -96,3 +96,21 @@ async def test_the_person_learns_the_language(business: Business, business_url: 
         await visit.use("transfer_call", reason="die Rechnung")
     (transfer,) = await rows(business_url, "SELECT * FROM transfers")
     assert transfer["language"] == "de"
+
+
+async def test_a_transfer_that_does_not_come_about_leaves_no_row(visit: Visit, business_url: str) -> None:
+    """The call goes on after it, and nobody is to wait for it."""
+    visit.call.stage = "closing"
+    with pytest.raises(ToolError, match="cannot go"):
+        await visit.use("transfer_call", agent_id="25", reason="my bill")
+    assert await rows(business_url, "SELECT * FROM transfers") == []
+
+
+async def test_a_transfer_that_cannot_be_noted_moves_no_call(visit: Visit, business_url: str) -> None:
+    """It is tried again, and comes about then."""
+    await rows(business_url, "ALTER TABLE transfers RENAME TO gone")
+    with pytest.raises(ToolError, match="out of order"):
+        await visit.use("transfer_call", agent_id="25", reason="my bill")
+    assert visit.call.stage == "desk"
+    await rows(business_url, "ALTER TABLE gone RENAME TO transfers")
+    assert (await visit.use("transfer_call", agent_id="25", reason="my bill")).id == "human_transfer"

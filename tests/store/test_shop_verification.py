@@ -115,3 +115,16 @@ async def test_a_database_that_is_away_costs_no_try(visit: Visit, business_url: 
         await visit.use("verify_caller", order_number="12345", name="James Miller")
     assert visit.case.failed_verifications == 0
     assert visit.case.failed_tools == 1
+
+
+async def test_who_fails_for_another_order_is_not_handed_on_as_verified(
+    visit: Visit, business_url: str
+) -> None:
+    """The person is told of the order that the caller tried to get at."""
+    visit.verified_for("12345")
+    for _ in range(2):
+        with pytest.raises(ToolError):
+            await visit.use("verify_caller", order_number="67890", name="James Miller")
+    await visit.use("verify_caller", order_number="67890", name="James Miller")
+    (transfer,) = await rows(business_url, "SELECT * FROM transfers")
+    assert (transfer["order_number"], transfer["verified"]) == ("67890", False)

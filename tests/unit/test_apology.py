@@ -12,7 +12,7 @@ from livekit.agents.stt import STTError
 from livekit.agents.tts import TTSError
 
 from callpool.apology import Apology
-from callpool.words import Key, words
+from callpool.service_phrases import Key, words
 from fake_session import FakeSession, FakeSpeech
 
 

@@ -125,7 +125,7 @@ def test_a_failure_is_one_line_and_exit_1(run: Run, tmp_path: Path, monkeypatch:
     monkeypatch.setenv("CALLPOOL_STORE_URL", f"sqlite:///{path}")
 
     assert run("calls", "list") == Outcome(
-        1, "", f"callpool: the store {path} cannot be used: file is not a database\n"
+        1, "", f"callpool: the database {path} cannot be used: file is not a database\n"
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from callpool import ending
+from callpool.ending import Result
 from callpool.evaluation.checking import agrees, check
 from callpool.evaluation.observed import ObservedCall, ObservedTool, ObservedTurn
 from callpool.evaluation.scenario import CallerTurn, Expectation, Plain, Scenario, ToolExpectation
@@ -161,3 +162,34 @@ def test_a_first_turn_that_only_listens_hears_the_greeting() -> None:
 def test_arguments_are_compared_by_value(wanted: Plain, actual: object, same: bool) -> None:
     """Mappings as subsets, lists entry by entry."""
     assert agrees(wanted, actual) == same
+
+
+@pytest.mark.parametrize(
+    ("tool", "fails"),
+    [
+        (ToolExpectation("cancel_order"), False),
+        (ToolExpectation("lookup_order", {"order_number": 67890}), False),
+        (ToolExpectation("lookup_order", {"order_number": 12345}), True),
+        (ToolExpectation("verify_caller"), True),
+    ],
+)
+def test_a_tool_that_must_not_be_called_fails_turn_and_call(tool: ToolExpectation, fails: bool) -> None:
+    """With these arguments, where some are named."""
+    assert bool(check_turn(Expectation(never_tools=(tool,)))) is fails
+    assert bool(check(Scenario("s", "f", (CallerTurn("hi"),), never_tools=(tool,)), observed())) is fails
+
+
+@pytest.mark.parametrize(
+    ("result", "left", "fails"),
+    [
+        ("completed", CallerTurn("Bye."), False),
+        ("completed", CallerTurn("Bye.", expect=Expectation(says=("bye",))), True),
+        ("transferred", CallerTurn("Bye."), True),
+        (None, CallerTurn("Bye."), True),
+    ],
+)
+def test_words_may_be_left_over_after_the_ending_that_was_expected(
+    result: Result | None, left: CallerTurn, fails: bool
+) -> None:
+    """But no expectation."""
+    assert bool(check(Scenario("s", "f", (CallerTurn("hi"), left), result=result), observed())) is fails

@@ -170,3 +170,19 @@ def test_a_path_without_scenarios_is_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(SettingError, match="PATH"):
         read_paths([tmp_path / name])
+
+
+def test_a_list_may_have_its_name_and_tools_may_be_forbidden(tmp_path: Path) -> None:
+    """One tool or a list, in a turn and in the whole call."""
+    file = tmp_path / "named.yaml"
+    file.write_text(
+        "scenarios:\n"
+        "- turns: [{say: hi, expect: {never_tools: end_call}}]\n"
+        "  never_tools: [note_details, {name: reorder, args: {quantity: 2}}]\n"
+    )
+    (scenario,) = read_file(file)
+    assert scenario.turns[0].expect.never_tools == (ToolExpectation("end_call"),)
+    assert scenario.never_tools == (
+        ToolExpectation("note_details"),
+        ToolExpectation("reorder", {"quantity": 2}),
+    )

@@ -166,3 +166,27 @@ def test_criteria_that_nobody_judged_are_named(
     (folder / "judged.yaml").write_text("{name: judged, turns: [Goodbye.], judge: It is polite.}")
     assert evaluate(monkeypatch, "judged.yaml", *flags) == 0
     assert f"NOT JUDGED: judged: {why}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("works", "fails", "step"),
+    [
+        ("async def prepare(url):\n", "async def prepare(url):\n    raise OSError('no disk')\n", "prepare"),
+        ('lambda url: url.partition("///")[2]', "lambda url: [][0]", "open_business"),
+    ],
+)
+def test_a_roster_without_a_business_is_one_line(
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    works: str,
+    fails: str,
+    step: str,
+) -> None:
+    """Exit code 2, with the roster, the step that failed and why."""
+    assert works in ROSTER
+    (folder / "parrot_roster" / "roster.py").write_text(ROSTER.replace(works, fails))
+    assert evaluate(monkeypatch) == 2
+    err = capsys.readouterr().err
+    assert f"CALLPOOL_ROSTER is 'parrot_roster.roster': expected a roster whose {step} works (" in err
+    assert err.count("\n") == 1

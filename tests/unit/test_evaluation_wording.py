@@ -95,3 +95,9 @@ def test_arguments_are_the_same_by_what_they_mean(wanted: str, actual: str) -> N
 def test_arguments_differ(wanted: str, actual: str) -> None:
     """A part of a number or of a word is another argument."""
     assert not same(wanted, actual)
+
+
+def test_punctuation_alone_is_looked_for_as_it_stands() -> None:
+    """So that `says: "?"` asks for a question."""
+    assert is_said("?", "Are you still there?")
+    assert not is_said("?", "Goodbye.")

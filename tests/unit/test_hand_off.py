@@ -174,3 +174,19 @@ async def test_agents_that_hand_a_call_to_and_fro_are_stopped() -> None:
         assert await call.say("Hello?") == "What can I do for you?"
         assert len(call.stages) == 1 + MOST_MOVES
         assert call.session.userdata.refused_hand_offs == 1
+
+
+async def test_of_two_hand_offs_at_one_time_the_first_counts() -> None:
+    """The call is where its record says, and can go on from there."""
+    both = Says(tool="to_office", also=("to_desk", "to_office"))
+    async with talk(both, Says("The office."), Says(tool="to_hall"), Says("The hall again.")) as call:
+        assert await call.say("Up, up, up!") == "The office."
+        assert await call.say("Back.") == "The hall again."
+        assert [entry.stage for entry in call.stages] == ["hall", "office", "hall"]
+
+
+async def test_a_refused_hand_off_does_not_keep_out_the_one_beside_it() -> None:
+    """Only one that is under way does."""
+    async with talk(Says(tool="to_cellar", also=("to_office",)), Says("The office.")) as call:
+        assert await call.say("Anywhere.") == "The office."
+        assert [entry.stage for entry in call.stages] == ["hall", "office"]

@@ -12,8 +12,8 @@ import pytest
 from callpool import ending
 from callpool.ending import Ending
 from callpool.manners import Manners, take_leave
+from callpool.service_phrases import Key, words
 from callpool.setting_groups import Manners as Settings
-from callpool.words import Key, words
 from fake_session import FakeSession, FakeSpeech
 
 SETTINGS = Settings(silence_s=10, max_call_s=600)

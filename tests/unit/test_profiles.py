@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from callpool import settings
+from callpool import settings, worker
 from callpool.errors import SettingError
 from callpool.profiles import Profile, Profiles, plugins
 
@@ -180,6 +180,16 @@ def test_an_unknown_name_in_the_settings_is_refused(variable: str, value: str, n
     assert str(refusal.value) == f"{named}: expected a profile among {', '.join(SHIPPED)}"
 
 
+def test_a_profile_for_a_stage_that_the_roster_lacks_is_refused() -> None:
+    """A typing error there would quietly leave the stage with the model of the call."""
+    pair = ["LIVEKIT_API_KEY", "LIVEKIT_API_SECRET"]
+    chosen = settings.load(
+        KEYS | dict.fromkeys(pair, "x") | {"CALLPOOL_STAGE_PROFILES": "greeting=fast,problem_solvin=quality"}
+    )
+    with pytest.raises(SettingError, match="is 'problem_solvin=quality': expected a stage among greeting, "):
+        worker.check(chosen)
+
+
 def test_pairs_of_stage_and_profile_are_asked_for() -> None:
     """A profile alone says nothing about a stage."""
     with pytest.raises(SettingError, match="STAGE=PROFILE"):
@@ -203,6 +213,7 @@ def test_a_file_adds_profiles_and_replaces_those_of_its_names(tmp_path: Path) ->
         ("a: {stt: [deepgram/x], llm: [openai/y]}", r"own\.yaml: a\.tts is not set"),
         ("a: {voice: x}", r"own\.yaml: a is"),
         ("a: {stt: [openai/x]}", r"own\.yaml: a\.stt is 'openai/x'.*deepgram, cartesia"),
+        ("a: {best_for: 1, stt: [deepgram/x], llm: [openai/y], tts: [cartesia/z]}", r"a\.best_for is 1"),
         ("a: {stt: [deepgram]}", r"own\.yaml: a\.stt is 'deepgram'"),
     ],
 )

@@ -10,6 +10,7 @@ import pytest
 
 from callpool import settings
 from callpool.errors import SettingError
+from callpool.provider_settings import OPENAI_URL
 from callpool.running import UP_FILE, Running
 
 
@@ -47,7 +48,7 @@ def test_its_server_store_and_providers_are_used(tmp_path: Path) -> None:
     assert used.livekit.api_secret.reveal() == "s" * 40
     assert used.store_url == "sqlite+aiosqlite:////tmp/there.db"
     assert used.cartesia.base_url == used.deepgram.base_url == "http://127.0.0.1:18090"
-    assert used.openai.base_url == settings.OPENAI_URL
+    assert used.openai.base_url == OPENAI_URL
 
 
 @pytest.mark.parametrize(

@@ -63,6 +63,20 @@ def test_a_package_is_written_under_the_name_of_its_folder(project: Path) -> Non
         assert "PACKAGE" not in (project / file).read_text()
 
 
+def test_none_of_its_files_is_left_out_of_a_wheel() -> None:
+    """What .gitignore names for the repository's own root is neither cloned nor packed anywhere else."""
+    files = [
+        str(path) for path in (ROOT / "src/callpool/scaffold").rglob("*") if "__pycache__" not in path.parts
+    ]
+    ignored = subprocess.run(
+        ["git", "-c", f"safe.directory={ROOT}", "check-ignore", "--no-index", *files],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert ignored.stdout == ""
+
+
 def test_an_empty_folder_will_do(tmp_path: Path) -> None:
     """Such as one that was made for it."""
     (tmp_path / "blue_door").mkdir()

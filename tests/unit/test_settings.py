@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from callpool.errors import SettingError
+from callpool.provider_settings import LOCAL_KEY
 from callpool.secrets import Secret
-from callpool.setting_groups import LOCAL_KEY
 from callpool.settings import Settings, fields, load
 
 
@@ -115,6 +115,8 @@ def test_a_variable_becomes_a_typed_value(variable: str, value: str, field: str,
         ("CALLPOOL_JOB_MEMORY_LIMIT_MB", "2", "0 (no limit), or a number of at least 256"),
         ("CALLPOOL_JOB_MEMORY_LIMIT_MB", "-1", "0 (no limit), or a number of at least 256"),
         ("CALLPOOL_CAPACITY", "0", "a number of at least 1"),
+        ("CALLPOOL_LANGUAGES", "deutsch", "ISO 639-1 codes, such as en,de,es, each of them once"),
+        ("CALLPOOL_LANGUAGES", "en,de,en", "ISO 639-1 codes, such as en,de,es, each of them once"),
         ("CALLPOOL_ROSTER", ".roster", "a module with a ROSTER, such as callpool_agents.roster"),
         ("CALLPOOL_ROSTER", "agents..roster", "a module with a ROSTER, such as callpool_agents.roster"),
         ("CALLPOOL_WEB_HOST", "..", "a host name or an address of this machine"),

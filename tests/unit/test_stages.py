@@ -5,14 +5,16 @@ from __future__ import annotations
 import sys
 import types
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from callpool import settings
 from callpool.call import Call
 from callpool.errors import SettingError
-from callpool.stages import IllegalHandOff, Roster, Stage, load_roster
+from callpool.stages import IllegalHandOff, Roster, Stage, load_roster, prepare_business
 
 
 def stage(name: str, *, done: bool = False, then: str = "") -> Stage[str, None]:
@@ -132,8 +134,42 @@ def test_what_a_roster_lacks_is_not_taken_for_the_roster(
     (tmp_path / "no_such").mkdir()
     (tmp_path / "no_such" / "roster.py").write_text("import no_suc\n")
     monkeypatch.syspath_prepend(tmp_path)
-    with pytest.raises(ModuleNotFoundError, match="'no_suc'"):
+    with pytest.raises(SettingError, match=r"\(ModuleNotFoundError: No module named 'no_suc', .*line 1\)"):
         load_roster("no_such.roster")
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("1 / 0\n", r"ZeroDivisionError: division by zero, .*faulty\.py, line 1"),
+        ("def (\n", r"SyntaxError: .*faulty\.py, line 1"),
+    ],
+)
+def test_a_fault_in_a_roster_is_named_in_one_line(
+    text: str, fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the place of it, since whoever reads the line wrote the roster."""
+    (tmp_path / "faulty.py").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(SettingError, match=rf"CALLPOOL_ROSTER is 'faulty': .*\({fault}\)") as refused:
+        load_roster("faulty")
+    assert "\n" not in str(refused.value)
+
+
+async def test_a_roster_that_cannot_prepare_its_business_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The worker says so in one line, before any caller waits."""
+
+    async def prepare(url: str) -> None:
+        raise RuntimeError("no room left")
+
+    module = types.ModuleType("unprepared")
+    module.ROSTER = replace(roster(stage("a")), prepare=prepare)  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "unprepared", module)
+    chosen = settings.load({"CALLPOOL_ROSTER": "unprepared", "CALLPOOL_DATA_DIR": str(tmp_path)})
+    with pytest.raises(SettingError, match=r"a roster whose prepare works \(RuntimeError: no room left"):
+        await prepare_business(chosen)
 
 
 def test_an_empty_roster_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

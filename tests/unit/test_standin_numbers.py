@@ -138,6 +138,7 @@ def test_days(text: str, day: str) -> None:
         ("7 pm", (19, 0)),
         ("at seven thirty a.m.", (7, 30)),
         ("half past six", (6, 30)),
+        ("half-past six", (6, 30)),
         ("quarter to nine", (8, 45)),
         ("19:45", (19, 45)),
         ("noon", (12, 0)),

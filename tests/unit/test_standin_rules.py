@@ -297,6 +297,14 @@ def test_a_refused_tool_is_called_again_with_the_new_value() -> None:
     ]
 
 
+def test_calling_about_an_order_is_not_calling_it_off() -> None:
+    """ "Off" and "of" are two words."""
+    caller = caller_of(ProblemSolving, order_number="13579", name="Susan Clark", verified=["13579"])
+    caller.results = {"delivery_status": '{"status": "shipped"}'}
+    called = caller.called("I am calling about the delivery of order 13579.")
+    assert called == [("delivery_status", {"order_number": "13579"})]
+
+
 def test_rules_apply_to_their_agent_only() -> None:
     """Another agent's prompt leaves the shop's rules aside, unless it offers their purpose."""
     caller = caller_of(ProblemSolving, order_number="12345", verified=["12345"])  # type: ignore[arg-type]

@@ -9,7 +9,7 @@ from livekit.agents import Agent, AgentSession
 from livekit.agents.llm import ToolContext
 
 from callpool.call import Call
-from callpool.words import Key, words
+from callpool.service_phrases import Key, words
 from callpool_tools.unclear import unclear_tool
 from scripted_model import Says, ScriptedModel
 

@@ -49,6 +49,14 @@ def test_a_provider_without_a_key_is_a_local_one(tmp_path: Path) -> None:
     assert env["CALLPOOL_DEEPGRAM_MODEL"] == "local-moonshine"
 
 
+def test_the_children_have_the_roster_of_the_flag(tmp_path: Path) -> None:
+    """`up --roster` is a flag of `up` alone: its worker and its local providers read the environment."""
+    made = settings.load(
+        ANY | {"CALLPOOL_DATA_DIR": str(tmp_path / "data")}, flags={"worker.roster": "blue_door.roster"}
+    )
+    assert environment_of(made)["CALLPOOL_ROSTER"] == "blue_door.roster"
+
+
 def test_a_provider_with_a_key_is_left_alone(tmp_path: Path) -> None:
     """A key, or a base URL, switches the local one off for that provider only."""
     made = configured(tmp_path, OPENAI_API_KEY="real", DEEPGRAM_BASE_URL="http://10.0.0.1:9000")

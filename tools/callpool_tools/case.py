@@ -31,6 +31,8 @@ class Case:
     name: str = ""
     verified: list[str] = field(default_factory=list)
     """Order numbers that the caller may be told about."""
+    customers: dict[str, str] = field(default_factory=dict)
+    """Verified order numbers to the names that those orders are under."""
     failed_verifications: int = 0
     failed_tools: int = 0
     pending: PendingWrite | None = None
@@ -43,12 +45,26 @@ class Case:
         """Whether the caller may be told about the order they ask for."""
         return bool(self.order_number) and self.order_number in self.verified
 
+    @property
+    def customer(self) -> str:
+        """Who the caller is: by the order that they proved to be theirs, else by what they say.
+
+        Who is verified can claim another name later; no person must take that one for the proved one.
+        """
+        return self.customers.get(self.order_number, self.name) if self.is_verified else self.name
+
+    def verify(self, number: str, customer: str) -> None:
+        """The caller may be told about an order from now on."""
+        if number not in self.verified:
+            self.verified.append(number)
+        self.customers[number] = customer
+
     def known(self) -> dict[str, str]:
         """What an agent need not ask for any more."""
         facts = {
             "request": self.wish,
             "order number": " ".join(self.order_number),
-            "name": self.name,
+            "name": self.customer,
             "verified": "yes" if self.is_verified else "",
         }
         return {name: fact for name, fact in facts.items() if fact}

@@ -14,10 +14,10 @@ from callpool_tools.catalogue import find_product
 from callpool_tools.ledger import Ledger
 from callpool_tools.money import spoken
 from callpool_tools.orders import existing_order, hand_off_unverified, named_order
+from callpool_tools.phrases import say
 from callpool_tools.read_back import Change
 from callpool_tools.records import CANCELLABLE, ON_ITS_WAY, Order, Purchase
 from callpool_tools.running import bounded
-from callpool_tools.words import say
 
 QUANTITIES = range(1, 100)
 """How many of a thing one call may order."""
@@ -102,9 +102,10 @@ def change_tools(business: Business, unverified_to: str) -> list[FunctionTool[An
         if number not in case_of(ctx).verified:
             return await hand_off_unverified(ctx, number, unverified_to)
         change = Change(ctx, business, "cancel_order", {"order_number": number})
+        # Before the result: a call beside this one may cancel it at any time, and that is no refusal.
+        order = await existing_order(business, number)
         if (result := await change.result()) is not None:
             return result
-        order = await existing_order(business, number)
         if order.status == "cancelled":
             raise ToolError(
                 f"Order {' '.join(number)} is cancelled already. Ask the caller what else they want."
@@ -132,7 +133,9 @@ async def _buy(ctx: RunContext[Call], business: Business, tool: str, like: Order
         "address": like.address,
     }
     # All that is read back is part of what the caller says yes to, the price too.
-    change = Change(ctx, business, tool, {"like": like.number, **said}, partial(_own, case_of(ctx)))
+    change = Change(
+        ctx, business, tool, {"like": like.number, **said}, partial(_own, case_of(ctx), like.customer_name)
+    )
     if (result := await change.result()) is not None:
         return result
 
@@ -143,10 +146,9 @@ async def _buy(ctx: RunContext[Call], business: Business, tool: str, like: Order
     return await change.make(say("place_order", language, **said), place)
 
 
-def _own(case: Case, result: Result) -> None:
+def _own(case: Case, customer: str, result: Result) -> None:
     """Whoever placed an order need not prove that it is theirs."""
-    if (number := result["new_order_number"]) not in case.verified:
-        case.verified.append(number)
+    case.verify(result["new_order_number"], customer)
 
 
 def _own_order(case: Case) -> str | None:

@@ -8,11 +8,6 @@ from livekit.agents.llm import ChatItem, ChatMessage, FunctionCallOutput
 from callpool.call import Call
 
 
-def caller_turns(ctx: RunContext[Call]) -> int:
-    """How often the caller has spoken."""
-    return len(caller_words(ctx))
-
-
 def caller_words(ctx: RunContext[Call], after_turn: int = 0) -> list[str]:
     """What the caller said, a text for each time they spoke, without the first `after_turn` of them."""
     said = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from callpool_tools.words import say
+from callpool_tools.phrases import say
 
 
 def spoken(amount_usd: Decimal, language: str) -> str:

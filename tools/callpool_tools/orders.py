@@ -46,7 +46,7 @@ def order_tools(business: Business, unverified_to: str) -> list[FunctionTool[Any
     @function_tool
     @bounded
     async def delivery_status(ctx: RunContext[Call], order_number: str) -> str | Agent:
-        """Tell where an order is: its delivery status, its carrier and when it arrives.
+        """Tell where an order is: the item, its delivery status, its carrier and when it arrives.
 
         Args:
             order_number: The five digits of the order number, such as the caller read them out.
@@ -55,7 +55,13 @@ def order_tools(business: Business, unverified_to: str) -> list[FunctionTool[Any
         if number not in case_of(ctx).verified:
             return await hand_off_unverified(ctx, number, unverified_to)
         order = await existing_order(business, number)
-        return _shown(order_number=order.number, status=order.status, carrier=order.carrier, eta=order.eta)
+        return _shown(
+            order_number=order.number,
+            item=order.item,
+            status=order.status,
+            carrier=order.carrier,
+            eta=order.eta,
+        )
 
     return [lookup_order, delivery_status]
 

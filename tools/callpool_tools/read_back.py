@@ -27,17 +27,19 @@ from typing import Any
 from livekit.agents import RunContext
 
 from callpool.call import Call
+from callpool.history import caller_turns
 from callpool_tools.business import Business, Intent, Result
 from callpool_tools.case import PendingWrite, case_of
-from callpool_tools.history import caller_turns, caller_words, was_answered, was_told
+from callpool_tools.history import caller_words, was_answered, was_told
 from callpool_tools.ledger import Ledger
-from callpool_tools.words import say
+from callpool_tools.phrases import say
 
 GOOD_FOR_TURNS = 3
 """How often the caller may speak until a yes is no longer one to what was read back."""
 
 _NO = re.compile(
-    r"^\W*(?:no|nope|nah|nein|nee)\b|"
+    r"(?:^|[,.;:!?…])\W*(?:(?:oh|uh|um|eh|er|äh|ähm|hm+|ach|ay|well|wait|actually|also|pues|bueno|thanks)\W+)*"
+    r"(?:no|nope|nah|nein|nee)\b(?!\W*(?:problem|worries|rush|hay problema))|"
     r"\b(?:do not|don'?t|never ?mind|forget (?:it|that|about)|cancel that|stop|not yet|changed my mind|"
     r"lieber nicht|doch nicht|bitte nicht|vergessen sie|vergiss|"
     r"mejor no|todavía no|olvíd[ae]lo|déjelo)\b",
@@ -68,7 +70,7 @@ class Change:
         if made is None:
             return None
         result = self._told(made.result)
-        later = made.caller_turns < caller_turns(self.ctx)
+        later = made.caller_turns < caller_turns(self.ctx.session)
         self._done_before = later and was_told(self.ctx, self.tool, result)
         return None if self._done_before else result
 
@@ -80,7 +82,9 @@ class Change:
         pending = self._pending
         if pending is None or self._done_before or not self._may_be_yes(pending):
             return self._read_back(words)
-        return self._told(await self.business.once(self._intent(pending), caller_turns(self.ctx), change))
+        return self._told(
+            await self.business.once(self._intent(pending), caller_turns(self.ctx.session), change)
+        )
 
     @property
     def _pending(self) -> PendingWrite | None:
@@ -101,7 +105,7 @@ class Change:
         )
 
     def _read_back(self, words: str) -> str:
-        case_of(self.ctx).pending = PendingWrite(self.tool, self.arguments, caller_turns(self.ctx))
+        case_of(self.ctx).pending = PendingWrite(self.tool, self.arguments, caller_turns(self.ctx.session))
         if self._done_before:
             words = say("once_more", self.ctx.userdata.language, change=words)
         return (

@@ -14,7 +14,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from livekit.agents import RunContext, StopResponse, ToolError
 
 from callpool.call import Call
-from callpool.words import words_for
+from callpool.service_phrases import words_for
 from callpool_tools.case import Case, case_of
 
 P = ParamSpec("P")

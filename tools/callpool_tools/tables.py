@@ -52,29 +52,42 @@ class Usd(TypeDecorator[Decimal]):
         return None if value is None else Decimal(str(value)).quantize(CENT)
 
 
+class Words(TypeDecorator[str]):
+    """Text, without what databases cannot keep: one such character in a model's argument would make a write
+    fail however often it is tried."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        if value is None:
+            return None
+        return value.replace("\0", "").encode(errors="ignore").decode()
+
+
 metadata = MetaData()
 
 orders = Table(
     "orders",
     metadata,
-    Column("order_number", Text, primary_key=True),
-    Column("customer_name", Text, nullable=False),
-    Column("phone", Text, nullable=False),
-    Column("email", Text, nullable=False),
-    Column("item", Text, nullable=False),
+    Column("order_number", Words, primary_key=True),
+    Column("customer_name", Words, nullable=False),
+    Column("phone", Words, nullable=False),
+    Column("email", Words, nullable=False),
+    Column("item", Words, nullable=False),
     Column("quantity", Integer, nullable=False),
     Column("unit_price_usd", Usd, nullable=False),
-    Column("status", Text, nullable=False),
-    Column("carrier", Text, nullable=False),
-    Column("eta", Text, nullable=False),
-    Column("address", Text, nullable=False),
+    Column("status", Words, nullable=False),
+    Column("carrier", Words, nullable=False),
+    Column("eta", Words, nullable=False),
+    Column("address", Words, nullable=False),
 )
 """The columns of data/orders.csv. What is not known (a carrier, a date) is empty there and here."""
 
 products = Table(
     "products",
     metadata,
-    Column("item", Text, primary_key=True),
+    Column("item", Words, primary_key=True),
     Column("unit_price_usd", Usd, nullable=False),
 )
 
@@ -82,35 +95,35 @@ tickets = Table(
     "tickets",
     metadata,
     Column("id", Integer, primary_key=True),
-    Column("call_id", Text, nullable=False),
-    Column("order_number", Text, nullable=False),
-    Column("customer_name", Text, nullable=False),
+    Column("call_id", Words, nullable=False),
+    Column("order_number", Words, nullable=False),
+    Column("customer_name", Words, nullable=False),
     Column("verified", Boolean, nullable=False),
-    Column("summary", Text, nullable=False),
-    Column("language", Text, nullable=False),
-    Column("status", Text, nullable=False),
+    Column("summary", Words, nullable=False),
+    Column("language", Words, nullable=False),
+    Column("status", Words, nullable=False),
     Column("created_at", UtcTime, nullable=False),
 )
 
 directory = Table(
     "directory",
     metadata,
-    Column("agent_id", Text, primary_key=True),
-    Column("name", Text, nullable=False),
-    Column("department", Text, nullable=False),
+    Column("agent_id", Words, primary_key=True),
+    Column("name", Words, nullable=False),
+    Column("department", Words, nullable=False),
 )
 
 transfers = Table(
     "transfers",
     metadata,
-    Column("call_id", Text, primary_key=True),
-    Column("agent_id", Text, nullable=False),
-    Column("reason", Text, nullable=False),
-    Column("summary", Text, nullable=False),
-    Column("language", Text, nullable=False),
+    Column("call_id", Words, primary_key=True),
+    Column("agent_id", Words, nullable=False),
+    Column("reason", Words, nullable=False),
+    Column("summary", Words, nullable=False),
+    Column("language", Words, nullable=False),
     Column("verified", Boolean, nullable=False),
-    Column("last_request", Text, nullable=False),
-    Column("order_number", Text, nullable=False),
+    Column("last_request", Words, nullable=False),
+    Column("order_number", Words, nullable=False),
     Column("created_at", UtcTime, nullable=False),
 )
 """What a person needs to take a call over. An empty agent_id: whoever is free."""
@@ -118,10 +131,10 @@ transfers = Table(
 writes = Table(
     "writes",
     metadata,
-    Column("call_id", Text, nullable=False),
-    Column("intent", Text, nullable=False),
+    Column("call_id", Words, nullable=False),
+    Column("intent", Words, nullable=False),
     Column("caller_turns", Integer, nullable=False),
-    Column("result", Text, nullable=False),
+    Column("result", Words, nullable=False),
     Column("created_at", UtcTime, nullable=False),
     PrimaryKeyConstraint("call_id", "intent", name="pk_writes"),
 )

@@ -10,10 +10,10 @@ from callpool.call import Call
 from callpool_tools.business import Business, Result
 from callpool_tools.case import case_of
 from callpool_tools.ledger import Ledger
+from callpool_tools.phrases import say
 from callpool_tools.read_back import Change
 from callpool_tools.records import Ticket
 from callpool_tools.running import bounded
-from callpool_tools.words import say
 
 LONGEST_SUMMARY = 500
 
@@ -42,7 +42,7 @@ def open_ticket_tool(business: Business) -> FunctionTool[Any, Any]:
         ticket = Ticket(
             call_id=ctx.userdata.call_id,
             order_number=case.order_number,
-            customer_name=case.name,
+            customer_name=case.customer,
             verified=case.is_verified,
             summary=text,
             language=ctx.userdata.language,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from livekit.agents import Agent, FunctionTool, RunContext, ToolError, function_tool
@@ -43,8 +44,7 @@ def transfer_call_tool(business: Business, to: str) -> FunctionTool[Any, Any]:
         case = case_of(ctx)
         case.transfer_to = find_colleague(agent_id, await business.colleagues())
         case.transfer_reason = " ".join(reason.split())
-        await note_transfer(ctx, business)
-        return await hand_off(ctx, to)
+        return await hand_off(ctx, to, first=partial(note_transfer, ctx, business))
 
     return transfer_call
 
@@ -96,7 +96,7 @@ def find_colleague(asked_for: str, colleagues: Sequence[Colleague]) -> str:
 def _summary(case: Case, last_sentences: Sequence[str]) -> str:
     verified = "verified" if case.is_verified else "not verified"
     facts = (
-        f"Caller: {case.name or 'name unknown'}, {verified}.",
+        f"Caller: {case.customer or 'name unknown'}, {verified}.",
         f"Order: {case.order_number}." if case.order_number else "",
         f"Request: {case.wish.rstrip(' .')}." if case.wish else "",
         f"Reason: {case.transfer_reason.rstrip(' .')}." if case.transfer_reason else "",

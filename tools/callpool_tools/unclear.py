@@ -7,8 +7,9 @@ from typing import Any
 from livekit.agents import FunctionTool, RunContext, function_tool
 
 from callpool.call import Call
+from callpool.history import caller_turns
+from callpool.service_phrases import words_for
 from callpool.understanding import Offer, offer
-from callpool.words import caller_turns, words_for
 
 _ADVICE: dict[Offer, str] = {
     "unclear": "Ask the caller to say it again",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from livekit.agents import Agent, FunctionTool, RunContext, ToolError, function_tool
@@ -36,7 +37,7 @@ def verify_caller_tool(business: Business, to: str, give_up_to: str) -> Function
         if not name.strip():
             raise ToolError("Ask the caller for their first and last name.")
         if case.failed_verifications >= TRIES:
-            return await _give_up(ctx)
+            return await _give_up(ctx, number)
         # Counted before the answer is known, so that no crowd of calls at one time gets more tries.
         case.failed_verifications += 1
         try:
@@ -47,21 +48,22 @@ def verify_caller_tool(business: Business, to: str, give_up_to: str) -> Function
         if order is not None and sounds_like(name, order.customer_name):
             case.failed_verifications -= 1
             case.order_number, case.name = number, order.customer_name
-            if number not in case.verified:
-                case.verified.append(number)
+            case.verify(number, order.customer_name)
             return await hand_off(ctx, to)
         if case.failed_verifications >= TRIES:
-            return await _give_up(ctx)
+            return await _give_up(ctx, number)
         # The same words whatever is wrong: who guesses must not learn which order numbers exist.
         raise ToolError(
             "This order number and this name do not belong together. "
             "Ask the caller for the order number and for their first and last name again."
         )
 
-    async def _give_up(ctx: RunContext[Call]) -> Agent:
+    async def _give_up(ctx: RunContext[Call], number: str) -> Agent:
         case = case_of(ctx)
+        # The order that they failed for, and not one that they are verified for.
+        case.order_number = number
         case.transfer_reason = f"could not be verified in {TRIES} tries"
-        await note_transfer(ctx, business, last_request=case.wish)
-        return await hand_off(ctx, give_up_to)
+        note = partial(note_transfer, ctx, business, last_request=case.wish)
+        return await hand_off(ctx, give_up_to, first=note)
 
     return verify_caller

@@ -11,7 +11,7 @@ import aiohttp
 
 from callpool.caller.sound import RATE_HZ, Samples, from_pcm, to_wav
 from callpool.errors import CallpoolError
-from callpool.setting_groups import Cartesia, Deepgram
+from callpool.provider_settings import Cartesia, Deepgram
 
 CARTESIA_VERSION = "2024-11-13"
 TIMEOUT = aiohttp.ClientTimeout(total=60, sock_connect=5)

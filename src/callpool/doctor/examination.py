@@ -12,8 +12,8 @@ from callpool import __version__
 from callpool.doctor import configuration, keys, machine, servers
 from callpool.doctor.finding import TIMEOUT_S, Finding, examined, failed, told
 from callpool.errors import CallpoolError
+from callpool.provider_settings import PROVIDERS
 from callpool.running import Running
-from callpool.setting_groups import PROVIDERS
 from callpool.settings import Settings
 
 

@@ -8,8 +8,8 @@ import aiohttp
 
 from callpool.caller.speech import CARTESIA_VERSION, why
 from callpool.doctor.finding import Finding
+from callpool.provider_settings import Provider
 from callpool.running import Running
-from callpool.setting_groups import Provider
 from callpool.settings import Settings
 
 

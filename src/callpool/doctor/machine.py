@@ -13,8 +13,8 @@ from callpool.doctor.finding import Finding
 from callpool.errors import CallpoolError
 from callpool.local.engines import missing_packages
 from callpool.local.ports import Transport, refused
+from callpool.provider_settings import PROVIDERS, Cartesia, Deepgram
 from callpool.running import Running
-from callpool.setting_groups import PROVIDERS, Cartesia, Deepgram
 from callpool.settings import Settings, fields
 
 SENTENCE = "I would like to know where my order is."

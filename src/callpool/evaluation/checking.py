@@ -18,6 +18,8 @@ def check(scenario: Scenario, call: ObservedCall) -> list[str]:
     for number, turn in enumerate(scenario.turns, 1):
         where = f"turn {number} ({turn.label})"
         if number > len(call.turns):
+            if _only_words_are_left(scenario, number, call):
+                break
             failures.append(f"{where}: did not take place: {_over(call)}")
             break
         observed = call.turns[number - 1]
@@ -26,6 +28,12 @@ def check(scenario: Scenario, call: ObservedCall) -> list[str]:
         failures += [f"{where}: {failure}" for failure in _check_turn(turn, observed, call, number)]
     failures += [f"call: {failure}" for failure in _check_call(scenario, call)]
     return failures
+
+
+def _only_words_are_left(scenario: Scenario, number: int, call: ObservedCall) -> bool:
+    """Whether the call ended as it should, and nothing was expected of the turns from `number` on."""
+    ended = call.ending is not None and call.ending.result == scenario.result
+    return ended and all(turn.expect == Expectation() for turn in scenario.turns[number - 1 :])
 
 
 def _over(call: ObservedCall) -> str:
@@ -42,6 +50,7 @@ def _check_turn(turn: CallerTurn, observed: ObservedTurn, call: ObservedCall, nu
     yield from _check_stage(expect, observed)
     if expect.tools is not None:
         yield from _check_tools(expect.tools, observed.tools)
+    yield from _check_never_tools(expect.never_tools, observed.tools)
     yield from _check_words(expect.says, expect.never_says, words)
     if expect.within_ms is not None:
         if observed.first_words_ms is None:
@@ -65,6 +74,7 @@ def _check_call(scenario: Scenario, call: ObservedCall) -> Iterator[str]:
     if scenario.stages and not _in_order(scenario.stages, call.stages):
         yield f"stages: expected {' → '.join(scenario.stages)}, were {' → '.join(call.stages)}"
     yield from _check_words(scenario.says, scenario.never_says, call.words)
+    yield from _check_never_tools(scenario.never_tools, [tool for turn in call.turns for tool in turn.tools])
     result = call.ending.result if call.ending else "none"
     reason = call.ending.reason if call.ending else "none"
     wanted = "/".join(filter(None, (scenario.result, scenario.reason)))
@@ -92,6 +102,12 @@ def _check_tools(wanted: Sequence[ToolExpectation], called: Sequence[ObservedToo
             yield f"tools: expected {_tool_shown(tool)}, called: {found}"
             return
         del rest[: place + 1]
+
+
+def _check_never_tools(unwanted: Sequence[ToolExpectation], called: Sequence[ObservedTool]) -> Iterator[str]:
+    for tool in unwanted:
+        if use := next((use for use in called if matches(tool, use)), None):
+            yield f"never_tools: {_tool_shown(tool)} was called: {use}"
 
 
 def matches(wanted: ToolExpectation, used: ObservedTool) -> bool:

@@ -46,6 +46,8 @@ def conversation(scenario: Scenario, call: ObservedCall, turns: int) -> llm.Chat
 async def _judge(criteria: tuple[str, ...], history: llm.ChatContext, model: llm.LLM[Any]) -> list[str]:
     if not criteria:
         return []
+    # Private, since the public judges bring instructions of their own. test_evaluation_judging.py fails when
+    # it moves.
     judges = [_LLMJudge(instructions=text, name=f"{n}: {text}") for n, text in enumerate(criteria, 1)]
     result = await JudgeGroup(llm=model, judges=list(judges)).evaluate(history)
     failures = []

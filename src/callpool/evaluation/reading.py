@@ -38,10 +38,13 @@ OF_SCENARIO = (
     "stages",
     "says",
     "never_says",
+    "never_tools",
     "judge",
 )
+OF_FILE = ("scenarios",)
+"""The key of a file that names its list of scenarios."""
 OF_TURN = ("say", "dtmf", "silence_s", "interrupt_after_s", "expect")
-OF_EXPECT = ("stage", "tools", "says", "never_says", "within_ms", "judge")
+OF_EXPECT = ("stage", "tools", "never_tools", "says", "never_says", "within_ms", "judge")
 
 
 class _Loader(yaml.SafeLoader):
@@ -75,6 +78,8 @@ def read_file(path: Path) -> list[Scenario]:
         raise SettingError(str(path), "unreadable", f"a YAML file with a scenario ({_why(error)})") from error
     entries: list[object] = []
     for document in documents:
+        if isinstance(document, dict) and set(document) == set(OF_FILE):
+            document = document[OF_FILE[0]]
         entries += document if isinstance(document, list) else [] if document is None else [document]
     if not entries:
         raise SettingError(str(path), "empty", "a scenario, with `name` and `turns`")
@@ -191,6 +196,7 @@ def _scenario(place: _Place, value: object, name: str) -> Scenario:
         stages=place.at("stages").texts(given["stages"]) if given.get("stages") else (),
         says=place.at("says").words(given["says"]) if given.get("says") else (),
         never_says=place.at("never_says").words(given["never_says"]) if given.get("never_says") else (),
+        never_tools=_tools(place.at("never_tools"), given.get("never_tools")),
         judge=place.at("judge").texts(given["judge"]) if given.get("judge") else (),
     )
 
@@ -235,12 +241,18 @@ def _expectation(place: _Place, value: object) -> Expectation:
     return Expectation(
         stage=stages[0] if isinstance(stage, str) else "",
         stages=stages if isinstance(stage, list) else (),
-        tools=None if tools is None else tuple(place.at("tools")._each(tools, _tool)),
+        tools=None if tools is None else _tools(place.at("tools"), tools),
+        never_tools=_tools(place.at("never_tools"), given.get("never_tools")),
         says=place.at("says").words(given["says"]) if given.get("says") else (),
         never_says=place.at("never_says").words(given["never_says"]) if given.get("never_says") else (),
         within_ms=_optional(place, given, "within_ms", LONGEST_S * 1000),
         judge=place.at("judge").texts(given["judge"]) if given.get("judge") else (),
     )
+
+
+def _tools(place: _Place, value: object) -> tuple[ToolExpectation, ...]:
+    """One tool or a list of them."""
+    return tuple(place._each(value, _tool)) if value is not None else ()
 
 
 def _tool(place: _Place, value: object) -> ToolExpectation:

@@ -30,6 +30,8 @@ class Expectation:
     """Stages entered in this order during the turn; those passed through count, others may lie between."""
     tools: tuple[ToolExpectation, ...] | None = None
     """Called in this order, others may lie between; an empty tuple: none at all."""
+    never_tools: tuple[ToolExpectation, ...] = ()
+    """Not called during the turn, with these arguments where some are named."""
     says: tuple[str, ...] = ()
     never_says: tuple[str, ...] = ()
     within_ms: float | None = None
@@ -86,6 +88,8 @@ class Scenario:
     """Stages of the whole call, in this order."""
     says: tuple[str, ...] = ()
     never_says: tuple[str, ...] = ()
+    never_tools: tuple[ToolExpectation, ...] = ()
+    """Not called in the whole call."""
     judge: tuple[str, ...] = ()
 
     @property

@@ -10,10 +10,11 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import click
 
-from callpool.errors import SettingError
+from callpool.errors import CallpoolError, SettingError
 from callpool.evaluation.checking import check
 from callpool.evaluation.judging import judge as judge_call
 from callpool.evaluation.reading import read_paths
@@ -26,7 +27,7 @@ from callpool.evaluation.thinking import Thinking, thinking
 from callpool.local.providers import roster_folder
 from callpool.pipeline import build_llm
 from callpool.settings import Settings
-from callpool.stages import load_roster
+from callpool.stages import Roster, load_roster
 
 SCENARIOS = "scenarios"
 """The folder beside a roster's module that holds its scenarios."""
@@ -109,8 +110,7 @@ async def play_in_text(ready: Thinking, scenario: Scenario, number: int) -> Outc
     roster = load_roster(ready.settings.worker.roster)
     with tempfile.TemporaryDirectory(prefix="callpool-eval-") as folder:
         url = f"sqlite+aiosqlite:///{Path(folder) / 'business.db'}"
-        await roster.prepare(url)
-        business = roster.open_business(url)
+        business = await _business(roster, url, ready.settings.worker.roster)
         try:
             service = Service(
                 roster=roster,
@@ -126,6 +126,20 @@ async def play_in_text(ready: Thinking, scenario: Scenario, number: int) -> Outc
             await roster.close_business(business)
         failures = [*check(scenario, call), *await check_rows(url, scenario.rows)]
     return Outcome(scenario, call, tuple(failures), (time.perf_counter() - began_at) * 1000)
+
+
+async def _business(roster: Roster[Any, Any], url: str, module: str) -> Any:
+    """The roster's business, filled. Raises SettingError for a roster that cannot make it."""
+    step = "prepare"
+    try:
+        await roster.prepare(url)
+        step = "open_business"
+        return roster.open_business(url)
+    except CallpoolError:
+        raise
+    except Exception as error:
+        why = f"{type(error).__name__}: {' '.join(str(error).split())}".rstrip(": ")
+        raise SettingError("CALLPOOL_ROSTER", module, f"a roster whose {step} works ({why})") from error
 
 
 def _own_folder(settings: Settings) -> Path:

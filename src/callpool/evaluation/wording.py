@@ -42,10 +42,13 @@ def is_said(words: str, text: str) -> bool:
 
     Case and punctuation do not count, and numbers may be words or digits. The words must begin where a word
     begins; the last one may carry an ending of up to three letters. Between slashes they are a regular
-    expression, looked for in the text as it is and in the text with its numbers in digits.
+    expression, looked for in the text as it is and in the text with its numbers in digits. Punctuation alone
+    is looked for as it stands.
     """
     if (pattern := as_pattern(words)) is not None:
         return any(pattern.search(form) for form in (text, *forms(text)))
+    if not re.search(r"\w", words):
+        return words in text
     return any(_within(wanted, form) for wanted in forms(words) for form in forms(text))
 
 

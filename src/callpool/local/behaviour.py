@@ -11,7 +11,7 @@ from typing import Literal, cast, get_args
 import yaml
 
 from callpool.errors import SettingError
-from callpool.setting_groups import PROVIDERS, Provider
+from callpool.provider_settings import PROVIDERS, Provider
 
 FaultKind = Literal["429", "500", "hang", "drop", "garbage", "slow"]
 

@@ -12,8 +12,8 @@ from callpool.local.data_directory import Keys
 from callpool.local.livekit_server import LOOPBACK, environment
 from callpool.local.ports import Ports, address, in_url, is_wildcard, outward_address
 from callpool.local.supervisor import Service
+from callpool.provider_settings import LOCAL_KEY, PROVIDERS
 from callpool.running import local_base_urls
-from callpool.setting_groups import LOCAL_KEY, PROVIDERS
 from callpool.settings import Settings
 
 DRAIN_S = 2
@@ -92,6 +92,7 @@ def child_environment(
         "LIVEKIT_API_KEY": keys.api_key,
         "LIVEKIT_API_SECRET": f"file://{keys.secret_file}",
         "CALLPOOL_DATA_DIR": str(data_dir),
+        "CALLPOOL_ROSTER": settings.worker.roster,  # a flag of `up`, which its children know nothing of
         "CALLPOOL_LIVEKIT_PORT": str(addresses.livekit_port),
         "CALLPOOL_LIVEKIT_UDP_PORT": str(addresses.livekit_udp_port),
         "CALLPOOL_WEB_HOST": addresses.web_ip,

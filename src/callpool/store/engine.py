@@ -123,7 +123,7 @@ def _explain(engine: AsyncEngine, error: BaseException) -> StoreError:
     cause = _cause(error)
     text = str(cause) or type(cause).__name__
     lines = text.rpartition(">: ")[2].strip().splitlines()
-    return StoreError(f"the store {shown(engine)} cannot be used: {lines[0]}")
+    return StoreError(f"the database {shown(engine)} cannot be used: {lines[0]}")
 
 
 def _cause(error: BaseException) -> BaseException:

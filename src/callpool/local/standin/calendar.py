@@ -29,7 +29,7 @@ _TIME = re.compile(
     rf"\b(?P<hour>\d{{1,2}})[:.](?P<minute>\d{{2}})\s*(?P<half>[ap]\.?m\b\.?)?"
     rf"|\b(?:at )?(?P<hour2>\d{{1,2}}|{_HOUR})(?: (?P<minute2>fifteen|thirty|forty-five|forty five))?\s*"
     rf"(?P<half2>[ap]\.?\s?m\b\.?|o'?\s?clock)"
-    rf"|\b(?P<part>half past|quarter past|quarter to) (?P<hour3>\d{{1,2}}|{_HOUR})\b"
+    rf"|\b(?P<part>half[- ]past|quarter[- ]past|quarter[- ]to)[- ](?P<hour3>\d{{1,2}}|{_HOUR})\b"
     rf"|\b(?P<word>noon|midday|midnight)\b"
     rf"|\bat (?P<hour4>\d{{1,2}}|{_HOUR})\b(?! (?:people|persons|guests|degrees|percent|o))",
     re.IGNORECASE,
@@ -111,7 +111,7 @@ def _minutes(match: re.Match[str]) -> int:
         hour += 12
     elif half.startswith("a") and hour == 12:
         hour = 0
-    match (match["part"] or "").lower():
+    match (match["part"] or "").lower().replace("-", " "):
         case "half past":
             minute = 30
         case "quarter past":

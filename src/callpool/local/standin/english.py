@@ -89,7 +89,8 @@ OFFERED_PERSON = re.compile(
     re.IGNORECASE,
 )
 HOLD_ON = re.compile(
-    r"\b((just )?one (moment|second|sec|minute)|(just|one|wait) a (moment|second|minute|sec)|a (moment|second|minute|sec) please|"
+    r"\b((just )?one (moment|second|sec|minute)|(just|one|wait) a (moment|second|minute|sec)|"
+    r"a (moment|second|minute|sec) please|"
     r"hold on|hang on|let me (see|look|check|find|think|get)|bear with me|"
     r"(give me|just|wait) a (moment|second|minute|sec))\b"
 )
@@ -106,10 +107,11 @@ SENSE = re.compile(
     r"want|need|please|about)\b"
 )
 """A word of these makes a sentence that was understood as such; without one it may be noise."""
+QUESTION = re.compile(r"\b(where|when|why|how|what|which)\b")
 REPEAT = re.compile(
     r"\b((say|repeat) (that|it|this)|(can|could|would) you (please )?repeat|come again|pardon|"
     r"what did you say|(did not|didn'?t) (catch|hear|understand|get) (that|you|it)|"
-    r"once more please|again please)\b"
+    r"once more please|(?<!same )again please)\b"
 )
 THANKS = re.compile(r"\b(thank you|thanks|thank|cheers|appreciate)\b")
 GREETING = re.compile(
@@ -130,7 +132,8 @@ YES = re.compile(
     r"go on|go for it|certainly|absolutely|definitely|perfect|fine|great|confirm|confirmed|i confirm|i agree|"
     r"agreed|that('?s| is| sounds| would be|'d be) (right|correct|fine|good|great|perfect|it|ok|"
     r"exactly right|okay|lovely)|"
-    r"that works|i do|it is|i am|i would|do it|do that|do so|sounds (good|right|fine|great)|you can|you may|"
+    r"that works|i do|(?:i am|i'm) (?:quite |very )?sure|it is|i am|"
+    r"i would|do it|do that|do so|sounds (good|right|fine|great)|you can|you may|"
     r"all right|alright|by all means|why not|indeed|uh-?huh|mm-?hmm)\b"
 )
 NO = re.compile(
@@ -139,17 +142,22 @@ NO = re.compile(
     r"i'?d rather not|better not|please don'?t|that('?s| is| was) (wrong|not|incorrect)|incorrect|"
     r"i('?ve| have)? changed my mind|leave it)\b"
 )
+WAIT = re.compile(r"^\W*(?:(?:uh|um|oh|hmm|okay|sorry)\W+)*(?:wait|hold on|one moment|stop)\b")
 ALSO = re.compile(r"\b(also|too|as well|another thing|one more thing|besides|in addition)\b")
 WANT = re.compile(r"\b(like|want|need|get|got any|send me|have|take|order|buy|give me|two more|another)\b")
+SAME = re.compile(r"\b(the same|same again|once more|same thing)\b")
 OTHER_ONE = re.compile(r"\b(another|different|other|else|new|second|next|wrong)\b")
 OTHER_NUMBER = re.compile(
     r"\b(another|different|other|second|next|wrong)( of my)? "
     r"(orders?|number|account|purchase|parcel|package)\b"
 )
 """Words after which what the instructions know is not what is meant."""
+_COUNTED = "|".join([*UNITS, *TEENS, *TENS])
 ORDER_VERB = re.compile(
     r"\b(?<!in )(to|can i|could i|may i|let me|please|i'll|i will|we'll|and|wanna|just|now) order\b"
-    r"(?! (?:number|status|is|was|has|from|that i|i|which|with|\d))",
+    r"(?! (?:number|status|is|was|has|from|that i|i|which|with|\d))|"
+    rf"(?:^|(?<=[,.;!?] ))order(?= (?:me )?(?:an?|some|another|\d\d?|{_COUNTED})\s+"
+    rf"(?!(?:{_COUNTED})\b)[a-z]{{3}})",
     re.IGNORECASE,
 )
 """Where "order" is what the caller does, and no thing."""
@@ -157,9 +165,9 @@ NEGATION = re.compile(r"\b(no|not|without|never|don'?t|isn'?t)\W+(?:\w+\W+){0,2}
 SEGMENT_END = re.compile(r"[.;!?]+(?!\d)|\b(?:and then|and also|and|then|also|plus)\b|,(?!\d)", re.IGNORECASE)
 CLAUSE_END = re.compile(r"[.;!?]+(?!\d)|,(?!\d)")
 LEAD_IN = re.compile(
-    r"^\W*(?:(?:uh|um|er|erm|well|so|oh|yes|yeah|sure|okay|ok|please|hi|hello|no|actually|it'?s|it is|its|"
-    r"that'?s|that is|that would be|this is|i'?d like|i would like|i want|i need|make it|let'?s say|say|for|"
-    r"the|a|an|my|in|at|on|just|maybe|because|i think|probably)\b[\s,]*)+",
+    r"^\W*(?:(?:uh|um|er|erm|well|so|oh|yes|yeah|sure|okay|ok|fine|please|hi|hello|no|actually|"
+    r"it'?s|it is|its|that'?s|that is|that would be|this is|i'?d like|i would like|i want|i need|"
+    r"make it|let'?s say|say|for|the|a|an|my|in|at|on|just|maybe|because|i think|probably)\b[\s,]*)+",
     re.IGNORECASE,
 )
 """What people say before the answer itself."""
@@ -173,22 +181,25 @@ REASON_CUE = re.compile(
     r"tell (?:him|her|them) (?:that )?)\s+(.+)$",
     re.IGNORECASE,
 )
+FILLERS = re.compile(r"\b(?:uh|um|er|erm)\b,?", re.IGNORECASE)
 WISH_CUE = re.compile(
     r"\b(i(?: want| would like| need| wish| have|'d like) "
-    r"(?:to (?:discuss|talk|complain|ask|know|dispute)|a (?:question|complaint|problem))\b.*)$",
+    r"(?:to (?:discuss|talk|complain|ask|know|dispute)|talk about|a (?:question|complaint|problem))\b.*)$",
     re.IGNORECASE,
 )
+_RELATIVES = "wife|husband|partner|mother|father|mom|mum|dad|son|daughter|sister|brother|friend|boss"
 NAME_CUE = re.compile(
     r"\b(?:(?:my|the|her|his)(?: \w+'s)? (?:full |last |first )?name(?: is|'s| was|:)|name'?s|name is|"
     r"i am called|i'?m called|call me|they call me|(?:under|on|in) the name(?: of)?|"
     r"(?:this is|it'?s|it is|that'?s|that is|under|i am|i'm|speaking (?:with|to)|you'?re talking to|you have|"
-    r"registered (?:to|under)|placed by|for)(?= (?-i:[A-Z])))\s+"
+    r"registered (?:to|under)|placed by|for|"
+    rf"my (?:{_RELATIVES}),?)(?= (?-i:[A-Z])))\s+"
     r"((?:[^\W\d_][\w'’.-]*,?\s?){1,5})",
     re.IGNORECASE,
 )
 WEAK_NAME_CUE = re.compile(
-    r"^(?:this is|under(?! the)|i am|i'm(?! called)|it'?s|it is|that'?s|that is|you have|for|speaking|placed|"
-    r"registered)\b",
+    rf"^(?:my (?:{_RELATIVES})|this is|under(?! the)|i am|i'm(?! called)|it'?s|it is|that'?s|that is|"
+    r"you have|for|speaking|placed|registered)\b",
     re.IGNORECASE,
 )
 FIRST_AND_LAST = re.compile(
@@ -263,12 +274,24 @@ THING_NAMES = _set(
     "brand model"
 )
 """Before `name` these mean the name of a thing."""
+STREET_ABBREVIATIONS = _words("St Rd Ave Av Blvd Dr Ln Sq Ct Pl Hwy Apt Ste No Str Nr")
 PLACE_NAMES = _set("city place location destination country town area region origin airport station store")
 GOODS_NAMES = _set("item product article dish drink meal goods food")
 PLACE_CUES = {"origin": "from", "destination": "to"}
+LANGUAGE_NAMES = {"en": "English", "de": "German", "es": "Spanish"}
 LANGUAGES = _set(
     "english german spanish french italian portuguese dutch polish turkish russian arabic chinese japanese"
 )
+ONE_OF = re.compile(
+    r"\b(?:order|buy|get|want|like|purchase|need|have|take|me|one of|for)\s+(?:also\s+)?"
+    r"(?P<one>an?|another)\s+(?!few|couple|pair|dozen|lot|bunch|new|order|question|problem)",
+    re.IGNORECASE,
+)
+"""The article that says how many of a thing are wanted."""
+MONEY = re.compile(r"\s*(?:dollars?|euros?|cents?|pounds?|bucks|usd)\b", re.IGNORECASE)
+"""What makes the number before it a price."""
+LONG_CODE = 10_000
+"""A number of so much is the number of something rather than how many of it."""
 ACQUIRE = "order|buy|get|want|like|purchase|need|have|take"
 
 GOODBYE_TOOL = re.compile(

@@ -9,7 +9,7 @@ from difflib import get_close_matches
 
 from callpool.local.standin import calendar, english, phrases
 from callpool.local.standin.offered import Kind, Parameter, Tool
-from callpool.local.standin.spoken import LONGEST, Span, digit_runs, digits_of, quantities
+from callpool.local.standin.spoken import LONGEST, Quantity, Span, digit_runs, digits_of, quantities
 from callpool.local.standin.utterance import Found, Utterance
 from callpool.local.standin.words import meaning, say_name, split_name, stem
 
@@ -108,7 +108,9 @@ def _find(parameter: Parameter, said: Utterance, tool: Tool) -> Found:
 def _near(parameter: Parameter, said: Utterance, span: Span) -> bool:
     """Whether a word of the parameter's name stands right before or after a place in the text."""
     names = {meaning(word) for word in parameter.words if word not in ("number", "id", "code")} or {"number"}
-    before = re.findall(r"[^\W_]+", said.text[: span[0]])[-_NEAR_WORDS:]
+    # "I want to order two" is no order number two.
+    lead = english.ORDER_VERB.sub(r"\1 buy", said.text[: span[0]])
+    before = re.findall(r"[^\W_]+", lead)[-_NEAR_WORDS:]
     after = re.findall(r"[^\W_]+", said.text[span[1] :])[:_NEAR_WORDS]
     return bool(names & {meaning(word) for word in [*before, *after]})
 
@@ -164,6 +166,7 @@ def _numbers(parameter: Parameter, said: Utterance, tool: Tool) -> Found:
         quantity
         for quantity in quantities(said.text)
         if said.free(quantity.span)
+        and not (_counts(parameter) and _is_code_or_price(said.text, quantity))
         and (parameter.minimum is None or quantity.value >= parameter.minimum)
         and (parameter.maximum is None or quantity.value <= parameter.maximum)
         and (parameter.json_type != "integer" or quantity.value.is_integer())
@@ -172,6 +175,13 @@ def _numbers(parameter: Parameter, said: Utterance, tool: Tool) -> Found:
             or all(quantity.span[1] <= start or end <= quantity.span[0] for start, end in taken)
         )
     ]
+    if (
+        not found
+        and _counts(parameter)
+        and any(set(each.words) & english.GOODS_NAMES for each in tool.needed)
+    ):
+        for match in english.ONE_OF.finditer(said.text):
+            yield _number(parameter, 1.0), match.span("one")
     if said.is_asked(parameter) and not found:
         bare = re.sub(r"\W", "", said.text.lower())
         if digit := english.SOUNDS_LIKE.get(bare):
@@ -182,6 +192,15 @@ def _numbers(parameter: Parameter, said: Utterance, tool: Tool) -> Found:
     )
     for quantity in sorted(found, key=lambda each: not _near(parameter, said, each.span)):
         yield _number(parameter, quantity.value), quantity.span
+
+
+def _counts(parameter: Parameter) -> bool:
+    """Whether it is how many of something, and no measure of it."""
+    return bool(set(parameter.words) & english.QUANTITY_NAMES)
+
+
+def _is_code_or_price(text: str, quantity: Quantity) -> bool:
+    return quantity.value >= english.LONG_CODE or english.MONEY.match(text, quantity.span[1]) is not None
 
 
 def _number(parameter: Parameter, value: float) -> object:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import date
 
 from callpool.local.standin import english
+from callpool.local.standin.choosing import Wish
 from callpool.local.standin.filling import Filled, fill
 from callpool.local.standin.gloss import Gloss
 from callpool.local.standin.offered import Kind, Parameter, Tool
@@ -55,6 +56,20 @@ class Finder:
             likely = (last_tool, *self._rules.vague)
             chosen = [each for name in likely for each in complete if each.tool.name == name][:1]
         return chosen[0] if len(chosen) == 1 else None
+
+    def by_thing(self, text: str, gloss: Gloss, wishes: Sequence[Wish]) -> Request | None:
+        """A request for so many of a thing that the business has: "give me a lamp"."""
+        if self._rules.purpose in self._tools or any(not wish.vague for wish in wishes):
+            return None
+        if not english.WANT.search(text.lower()):
+            return None
+        for tool in self._tools.values():
+            if any(self._named_value(tool, each, text) for each in tool.needed):
+                request = Request(tool)
+                request.take(self.fill(tool, text, gloss))
+                if not request.missing:
+                    return request
+        return None
 
     def _by_name(self, text: str) -> list[Request]:
         """A request for each tool that needs a number, where the caller said no more than "my number is"."""

@@ -17,12 +17,20 @@ _ALIKE = 0.6
 """How alike two spellings of a word must be to be the same word."""
 _TITLES = re.compile(rf"^\W*(?:(?:{'|'.join(sorted(english.TITLES))})\b[\s.]*)+", re.IGNORECASE)
 _SPELLED = re.compile(r"(?<![\w'])[^\W\d_](?:-[^\W\d_]){2,}\b|(?<![\w'])[^\W\d_](?:[. ]+[^\W\d_]\b){2,}\.?")
+_NO_STREET = (
+    r"(?!(?:and|or|but|on|in|for|my|i|i'm|under|is|was|from|with|so|it|it's|that|which|where|when|to|at|by|not|"
+    r"no|please|thanks|today|tomorrow|days?|weeks?|hours?|minutes?|dollars?|euros?|o'clock|am|pm|times?|of)\b)"
+)
+"""What a number is followed by when it is no house number."""
 _ADDRESS = re.compile(
     r"\b(?:address(?: of(?: my| the)? order[\d\s]*| for(?: my| the)? order[\d\s]*)?"
     r"(?: is| to| should be| would be|:)(?: now| actually)?|"
-    r"(?:send|ship|deliver|change|moved?|redirect)\b[^.!?]*? (?:to|at)|"
-    r"\bto|\bat|live (?:at|in)|it(?:'s| is)(?: now)?(?: at)?)\s+(?:be )?"
-    r"(\d{1,5}[a-z]?\s+[^\W\d].+)$",
+    r"(?:send|ship|deliver|change|moved?|redirect)\b[^.!?]*? (?:to|at)|live (?:at|in))\s+(?:be )?"
+    rf"(\d{{1,5}}[a-z]?\s+{_NO_STREET}[^\W\d].+)$",
+    re.IGNORECASE,
+)
+_NUMBER_FIRST = re.compile(
+    rf"\b(?:to|at|it(?:'s| is)(?: now)?(?: at)?)\s+(?:be )?(\d{{1,4}}[a-z]?\s+{_NO_STREET}[^\W\d].+)$",
     re.IGNORECASE,
 )
 _STREET_FIRST = re.compile(
@@ -30,9 +38,20 @@ _STREET_FIRST = re.compile(
     r"((?:[^\W\d_][\w'.-]*\s){1,3}\d{1,4}[a-z]?\b(?!\s*(?:,\s*)?\d).*)$"
 )
 """A street before its number: "Hill Road 7, Franklin", "Lindenweg 3 in Bonn"."""
-_ADDRESS_IS = re.compile(r"\baddress\s+(?:is|to|should be|:)\s+(?:now )?(.+)$", re.IGNORECASE)
+_ADDRESS_IS = re.compile(
+    r"(?<!which )(?<!what )\baddress\s+(?:is|to|should be|:)\s+(?:now )?(?!(?:my |the )?order\b)(.+)$",
+    re.IGNORECASE,
+)
+_ADDRESS_END = re.compile(
+    rf"[!?;]|{''.join(rf'(?<! {short})' for short in english.STREET_ABBREVIATIONS)}\.(?=\s|$)|"
+    r",?\s+(?:and |for |on |of |it'?s )*(?:my |the )?(?:name(?: is|'s)|order(?: number)?\b(?=[\s:is]*\d))|"
+    r",?\s+(?:and )?(?-i:(?:this is|it is|I am|I'm|it's|for)\s+[A-Z])",
+    re.IGNORECASE,
+)
+"""Where the caller goes on to something else."""
 _BARE_ADDRESS = re.compile(
-    r"^\W*(?:(?:no|yes|sorry|wait|actually|i mean|make it|make that|it'?s|it is|please|rather)\W+)*"
+    r"^\W*(?i:(?:no|yes|sorry|wait|actually|i mean|i meant|oh|make it|make that|it'?s|it is|please|rather|"
+    r"change it to|to)\W+)*"
     r"(\d{1,4}[a-z]?\s+[A-Z][\w'-]+\s.+|[A-Z][\w'-]+(?:\s[A-Z][\w'-]+){0,2}\s\d{1,4}[a-z]?,?\s(?:in\s)?[^\W\d].+)$"
 )
 _NEEDS_PAIR = re.compile(r"^(?:for|it'?s|it is|that'?s|that is|you have)\b", re.IGNORECASE)
@@ -41,23 +60,32 @@ _NEEDS_PAIR = re.compile(r"^(?:for|it'?s|it is|that'?s|that is|you have)\b", re.
 
 def addresses(text: str) -> Found:
     """Postal addresses that are said as such."""
-    for pattern in (_ADDRESS, _STREET_FIRST, _ADDRESS_IS):
+    for pattern in (_ADDRESS, _NUMBER_FIRST, _STREET_FIRST, _ADDRESS_IS):
         for match in pattern.finditer(text):
-            address = re.sub(
-                r"[\s,.]*(?:\b(?:please|thanks|thank you|instead|from now on|now)\b[\s,.]*)+$", "", match[1]
-            ).rstrip(" .?!,")
+            address = _up_to_its_end(match[1])
             words = re.findall(r"[^\W\d_]+", address.lower())
             telling = [word for word in words if word not in english.STOP_WORDS]
             is_street = pattern is not _STREET_FIRST or address[:1].isupper()
             if telling and is_street and len(address.split()) >= 2:
-                yield address, match.span(1)
+                yield address, (match.start(1), match.start(1) + len(address))
+
+
+def _up_to_its_end(text: str) -> str:
+    end = _ADDRESS_END.search(text)
+    return re.sub(
+        r"[\s,.]*(?:\b(?:please|thanks|thank you|instead|from now on|now)\b[\s,.]*)+$",
+        "",
+        text[: end.start()] if end else text,
+        flags=re.IGNORECASE,
+    ).rstrip(" .?!,")
 
 
 def without_address(text: str) -> str:
-    """The text up to where an address begins: its numbers are no others."""
-    spans = [span for address, span in addresses(text) if re.search(r"\d", str(address))]
-    start = min((start for start, _ in spans if _is_address(text[start:])), default=len(text))
-    return text[:start]
+    """The text with a comma for each address: its numbers are no others."""
+    for address, (start, end) in addresses(text):
+        if re.search(r"\d", str(address)) and _is_address(text[start:end]):
+            text = text[:start] + ",".ljust(end - start) + text[end:]
+    return text
 
 
 def _is_address(text: str) -> bool:
@@ -66,7 +94,8 @@ def _is_address(text: str) -> bool:
 
 
 def names(parameter: Parameter, said: Utterance) -> Found:
-    text, spelt = _despelled(without_digits(said.text))
+    fluent = english.FILLERS.sub(lambda filler: " " * len(filler[0]), said.text)
+    text, spelt = _despelled(without_digits(fluent))
     found: list[tuple[str, Span]] = []
     for match in english.FIRST_AND_LAST.finditer(text):
         found.append((f"{match[1].capitalize()} {match[2].capitalize()}", match.span()))
@@ -199,11 +228,13 @@ def texts(parameter: Parameter, said: Utterance, tool: Tool) -> Found:
     if "address" in parameter.words:
         yield from addresses(said.text)
         for match in _BARE_ADDRESS.finditer(said.text):
-            yield match[1].rstrip(" .?!"), match.span(1)
+            address = _up_to_its_end(match[1])
+            yield address, (match.start(1), match.start(1) + len(address))
         return
     for cue in (english.WISH_CUE, english.REASON_CUE):
         if reason := cue.search(said.text):
-            yield reason[1].rstrip(" ."), reason.span(1)
+            # A reason may name the person that is wanted: their number stays in it.
+            yield reason[1].rstrip(" ."), (reason.span(1) if said.free(reason.span(1)) else (0, 0))
             return
     clauses = _other_clauses(said, tool)
     if len(" ".join(clauses).split()) >= 3:

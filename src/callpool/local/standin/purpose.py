@@ -118,7 +118,7 @@ class Purpose:
         """Whether the caller said who they are, and not yet what they want."""
         person = next((each for each in self.tool.parameters if each.kind is Kind.PERSON), None)
         name = self._memory.news.get(person.name) if person else None
-        if name is None:
+        if name is None or english.QUESTION.search(self._turn.caller.lower()):
             return False
         return not set(meanings(self._turn.caller)) - set(meanings(str(name)))
 

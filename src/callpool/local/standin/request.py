@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from callpool.local.standin.filling import Filled
-from callpool.local.standin.offered import Parameter, Tool
+from callpool.local.standin.offered import Kind, Parameter, Tool
+from callpool.local.standin.words import meanings
 
 
 @dataclass
@@ -30,6 +31,13 @@ class Request:
         return [each for each in self.tool.needed if each.name not in self.values]
 
     @property
+    def wanted(self) -> list[Parameter]:
+        """What the caller is asked for: what is missing, else what the tool did not take."""
+        return self.missing or [
+            each for each in self.tool.parameters if self.refused and self.refused.get(each.name) is not None
+        ]
+
+    @property
     def callable(self) -> bool:
         return not self.missing and not self.confirming and self.arguments() != self.refused
 
@@ -42,6 +50,18 @@ class Request:
             elif parameter.required and parameter.nullable:
                 arguments[parameter.name] = None
         return arguments
+
+    def asked_anew(self, text: str) -> Parameter | None:
+        """The parameter that a no names: "no, another address"."""
+        said = set(meanings(text))
+        return next(
+            (
+                each
+                for each in self.tool.needed
+                if each.kind is not Kind.DIGITS and said & set(meanings(" ".join(each.words)))
+            ),
+            None,
+        )
 
     def take(self, filled: Filled, keep: bool = False) -> bool:
         """Add what was found, and say whether that was something new. `keep`: values already there stay."""

@@ -15,10 +15,12 @@ from callpool.local.standin import english
 from callpool.local.standin.asking import ask_again, asks_for, question
 from callpool.local.standin.choosing import Chooser, Wish
 from callpool.local.standin.dialogue import Dialogue, Done, Turn
+from callpool.local.standin.filling import fill
 from callpool.local.standin.finding import Finder
 from callpool.local.standin.manners import is_aside, is_farewell, offer_in
 from callpool.local.standin.memory import LASTING, Memory
 from callpool.local.standin.offered import Kind, Parameter, Tool
+from callpool.local.standin.opening import Opening
 from callpool.local.standin.request import Request
 from callpool.local.standin.rules import Rules
 from callpool.local.standin.telling import tell
@@ -37,10 +39,12 @@ class Requests:
     def __init__(self, tools: list[Tool], rules: Rules, today: date, facts: Mapping[str, str]) -> None:
         self._tools = {tool.name: tool for tool in tools}
         self._rules = rules
+        self._today = today
         self._chooser = Chooser(tools, rules, today)
         self._finder = Finder(tools, rules, today)
         self._open: list[Request] = []
         self.memory = Memory(tools, today, facts)
+        self._opening = Opening(tools, rules, self._finder, self.memory)
         self._done_now: list[tuple[str, dict[str, object]]] = []
         self._turn = Turn("")
         self._wish_text = ""
@@ -64,7 +68,8 @@ class Requests:
         """The calls that can be made now."""
         for request in self._open:
             arguments = request.arguments()
-            if request.callable and (request.tool.name, arguments) not in self._done_now:
+            made = (request.tool.name, arguments) in self._done_now
+            if request.callable and not made and not self._opening.is_known(request.tool, request.values):
                 yield ToolUse(request.tool.name, arguments)
 
     def question(self) -> str:
@@ -77,8 +82,9 @@ class Requests:
         return ""
 
     def wish_for(self, text: str) -> None:
-        """Open what the text means, though no rule was sure of it."""
-        if wishes := self._chooser.wishes(text):
+        """Open what the text means, though no rule was sure of it. What every stage does was done then."""
+        wishes = [wish for wish in self._chooser.wishes(text) if wish.tool.name not in self._rules.everywhere]
+        if wishes:
             self._wish(wishes)
 
     def force(self, name: str) -> Request | None:
@@ -109,8 +115,12 @@ class Requests:
             self.wished_now = True
         elif is_farewell(turn) and len(meanings(text)) < _A_WISH:
             pass
+        elif thing := self._finder.by_thing(text, turn.gloss, self._chooser.wishes(text)):
+            self._open, self.wished_now = [thing], True
         elif wishes := self._wishes(text):
             self._wish(wishes)
+        elif first and not first.missing and not first.confirming and self._is_elsewhere(turn):
+            pass  # it is complete, and these words were for another stage
         elif request := self._finder.by_values(text, turn.gloss, self._last_tool):
             self._open, self.wished_now = [request], True
             self._heard_digits = request.heard
@@ -125,8 +135,13 @@ class Requests:
         return bool(offer) and self._answer_offer(offer, yes is not None)
 
     def _wishes(self, text: str) -> list[Wish]:
-        wishes = self._chooser.wishes(text)
+        wishes = [wish for wish in self._chooser.wishes(text) if not self._speaks_already(wish)]
         return [] if self._open and all(wish.vague for wish in wishes) else wishes
+
+    def _speaks_already(self, wish: Wish) -> bool:
+        """Whether the caller asks, in the language spoken now, for this language: it was changed just now."""
+        asked = fill(wish.tool, wish.text, self._today).values if self._turn.gloss.pieces else {}
+        return english.LANGUAGE_NAMES[self._rules.language] in asked.values()
 
     def _answer_offer(self, offer: str, agreed: bool) -> bool:
         """Take a yes or a no to what the agent offered; False when no tool does what was offered."""
@@ -152,10 +167,12 @@ class Requests:
         if changes:
             request.take(news)
             request.confirming, self.wished_now = False, True
+        elif english.WAIT.search(lowered) and english.QUESTION.search(lowered):
+            return False  # a question first, and then a yes or a no
         elif english.NO.search(lowered) or english.NEVER_MIND.search(lowered):
             self._open = [each for each in self._open if not each.confirming]
             self.dropped = self._rules.say.left_as_is
-            if missing := _asked_anew(request, text):
+            if missing := request.asked_anew(text):
                 request.values.pop(missing.name)
                 request.confirming, self.dropped, self.wished_now = False, "", True
                 self._open.insert(0, request)
@@ -167,7 +184,7 @@ class Requests:
 
     def _is_answer(self, request: Request, turn: Turn) -> bool:
         """Take the caller's words as the answer to what was asked, if they can be one."""
-        text, missing = turn.caller, request.missing
+        text, missing = turn.caller, request.wanted
         asked = missing[0] if missing and self._is_asked(missing[0], turn) else None
         wishes = [wish for wish in self._chooser.wishes(text) if not wish.vague]
         if asked and asked.kind in _FREE:
@@ -180,6 +197,8 @@ class Requests:
         gave_asked = asked is not None and (asked.name in filled.values or asked.name in filled.misheard)
         same_wish = any(wish.tool.name == request.tool.name for wish in wishes)
         if wishes and not same_wish and not gave_asked:
+            return False
+        if request.refused and not gave_asked:
             return False
         if not (gave_asked or same_wish or (filled.values and not wishes)):
             return False
@@ -208,13 +227,13 @@ class Requests:
         if first and len(wishes) > 1:
             wishes = [Wish(first[0].tool, self._turn.caller, first[0].score)]
         for wish in wishes:
-            if self._is_known_already(wish):
+            if self._opening.is_known_already(wish, self._turn):
                 continue
             same = next((each for each in self._open if each.tool.name == wish.tool.name), None)
             request = self._open_for(wish)
             if same and not same.refused:
                 request.values = {**same.values, **request.values}
-            opened += [request, *self._for_others(wish, request)]
+            opened += [request, *self._opening.for_others(wish, request, self._turn)]
         asked_to_add = english.ALSO.search(self._turn.caller.lower()) is not None
         names = {request.tool.name for request in opened}
         kept = [
@@ -225,47 +244,17 @@ class Requests:
         self._open = [*opened, *kept]
         self.wished_now, self._wish_text = True, self._turn.said
 
-    def _is_known_already(self, wish: Wish) -> bool:
-        """Whether the tool would do no more than note what the instructions know."""
-        if wish.tool.name not in self._rules.unless_known:
-            return False
-        values = self._finder.fill(wish.tool, wish.text, self._turn.gloss).values
-        return bool(values) and all(self.memory.knows(name, value) for name, value in values.items())
-
     def _open_for(self, wish: Wish) -> Request:
-        """A request with what the wish itself says, and what was said before under the same name."""
-        request = Request(wish.tool)
-        filled = self._finder.fill(wish.tool, wish.text, self._turn.gloss)
-        request.take(filled)
-        for name, digits in filled.misheard.items():
-            if name not in request.values:
-                self._heard_digits = digits
-        lowered = wish.text.lower()
-        for parameter in wish.tool.parameters:
-            other = english.OTHER_NUMBER if self.memory.facts else english.OTHER_ONE
-            if not other.search(lowered):
-                known = self.memory.value(parameter)
-                if known is not None and parameter.name not in filled.misheard and parameter.needed:
-                    request.values.setdefault(parameter.name, known)
+        request = self._opening.request(wish, self._turn)
+        self._heard_digits = request.heard or self._heard_digits
         return request
-
-    def _for_others(self, wish: Wish, request: Request) -> list[Request]:
-        """A request for each further value, where the tool needs nothing else: two orders are two calls."""
-        needed = wish.tool.needed
-        if len(needed) != 1 or needed[0].kind is Kind.LIST:
-            return []
-        others = self._finder.fill(wish.tool, wish.text, self._turn.gloss).others.get(needed[0].name, [])
-        return [
-            Request(wish.tool, {**request.values, needed[0].name: value})
-            for value in dict.fromkeys(others)
-            if value != request.values.get(needed[0].name)
-        ]
 
     def _note_calls(self, turn: Turn) -> None:
         for done in turn.done:
             tool = self._tools.get(done.tool)
             arguments = dict(done.arguments)
             self._last_tool = done.tool
+            self._opening.called(arguments)
             self._done_now.append((done.tool, arguments))
             same = [each for each in self._open if each.tool.name == done.tool]
             request = next((each for each in same if each.arguments() == arguments), None) or next(
@@ -284,27 +273,8 @@ class Requests:
         if told.failed and not told.offers:
             self.memory.forget(arguments)
         if told.confirm or (told.failed and not told.offers):
-            self._reopen(tool, arguments, done.result, told.confirm)
-
-    def _reopen(self, tool: Tool, arguments: dict[str, object], result: str, confirm: bool) -> None:
-        """A tool that refused is called again once the caller has said something else."""
-        said = set(meanings(result))
-        for other in self._tools.values():
-            if other.name in result and other.name != tool.name and other.drivable:
-                self._open.insert(0, self._open_for(Wish(other, self._turn.caller, 0.0)))
-                return
-        values = {name: value for name, value in arguments.items() if value is not None}
-        blamed = [each for each in tool.needed if said & set(meanings(" ".join(each.words)))] or list(
-            tool.needed[:1]
-        )
-        if "number" in result.lower():
-            blamed = [each for each in tool.needed if each.kind is Kind.DIGITS] or blamed
-        if confirm:
-            self._open.insert(0, Request(tool, values, confirming=True))
-        elif blamed:
-            for parameter in blamed:
-                values.pop(parameter.name, None)
-            self._open.insert(0, Request(tool, values))
+            again = self._opening.again(tool, arguments, done.result, self._turn, told.confirm)
+            self._open[:0] = [again] if again else []
 
     def _after(self, turn: Turn) -> None:
         """Close the turn: what was answered without a call is done with."""
@@ -318,7 +288,10 @@ class Requests:
         self._open = [
             request
             for request in self._open
-            if request.missing or request.confirming or request.tool.name not in self._rules.everywhere
+            if request.missing
+            or request.confirming
+            or request.refused
+            or request.tool.name not in self._rules.everywhere
         ]
         self._heard_digits = ""
 
@@ -328,16 +301,3 @@ class Requests:
         asking = question(request.tool, parameter, self._rules)
         asked_before = request.times_asked and asks_for(self._turn.asked, parameter.words[-1:])
         return f"{self._rules.say.not_caught} {asking}" if asked_before and not self.wished_now else asking
-
-
-def _asked_anew(request: Request, text: str) -> Parameter | None:
-    """The parameter that a no names: "no, another address"."""
-    said = set(meanings(text))
-    return next(
-        (
-            each
-            for each in request.tool.needed
-            if each.kind is not Kind.DIGITS and said & set(meanings(" ".join(each.words)))
-        ),
-        None,
-    )

@@ -94,6 +94,8 @@ def _group(tokens: list[tuple[str, Span]], at: int, previous: str) -> tuple[Grou
     before = tokens[at - 1][0] if at else ""
     if word == "one" and not previous and before in english.POINTING and not _digit(following):
         return None, 0
+    if word == "one" and following == "of":
+        return None, 0
     if word in english.REPEATS and (digit := _digit(following)):
         return Group(digit * english.REPEATS[word], (span[0], tokens[at + 1][1][1])), 2
     if word.isdecimal() and following not in english.SCALES:

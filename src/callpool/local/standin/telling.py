@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from callpool.local.standin.dialogue import Done
+from callpool.local.standin.gloss import language_of
 from callpool.local.standin.rules import Rules, Sentence, WordGroup
 from callpool.local.standin.values import named, say_digits, say_facts, say_value, sentence
 from callpool.local.standin.words import stems
@@ -32,6 +33,7 @@ _CONFIRM = re.compile(
 _CALLER = r"(?:the |a )?(?:caller|customer|user|client|them|him or her|him|her)"
 _SILENT = re.compile(
     r"^(?:do not|don't|never|nothing (?:is|was)|wait|then wait|only|stop|keep|remember|"
+    r"(?:go on|carry on|continue|proceed|go ahead|move on)\b|look (?:it|them) up|listen|speak to|use no|"
     r"if |once |when |after |before |until |"
     r"you (?:must|should|may))",
     re.IGNORECASE,
@@ -48,6 +50,7 @@ _TO_CALLER = (
     (r"\b(?:the (?:caller|customer|user)|they) (?:is|are)\b", "you are"),
     (r"\b(?:the (?:caller|customer|user)|they) (?:has|have)\b", "you have"),
     (r"\b(?:the (?:caller|customer|user)|they) wants?\b", "you want"),
+    (r"\bthe (?:caller|customer|user) (\w+[b-df-hj-np-tv-z])s\b", r"you \1"),
     (r"\b(?:the (?:caller|customer|user)|they|them)\b", "you"),
 )
 _TEXT_FIELDS = ("message", "error", "detail", "details", "say", "instruction", "instructions", "hint", "next")
@@ -108,9 +111,20 @@ def tell(done: Done, question: str, rules: Rules, said_goodbye: bool = False) ->
             ),
             "",
         )
-        return replace(followed, text=ruled, asks=followed.asks or ruled.endswith("?")) if ruled else followed
+        if ruled:
+            return replace(followed, text=ruled, asks=followed.asks or ruled.endswith("?"))
+        return _in_language(followed, rules)
     spoken = "" if value is None else sentence(say_value("", value))
     return Told(spoken or rules.say.nothing_found)
+
+
+def _in_language(told: Told, rules: Rules) -> Told:
+    """An English text that no rule has words for, as what can be said of it in another language."""
+    if rules.language == "en" or language_of(told.text, rules.language) == rules.language:
+        return told
+    if told.offers and rules.unsettled:
+        return replace(told, text=rules.unsettled)
+    return replace(told, text=rules.say.went_wrong if told.failed else rules.say.done)
 
 
 def _parse(result: str) -> object:
@@ -222,7 +236,7 @@ def _request(words: str, rules: Rules) -> str:
     if match := re.match(r"^for (.+)$", words, re.IGNORECASE):
         return f"Please tell me {re.sub(r'(?<=and) for', '', match[1])}."
     if match := re.match(
-        r"^(how many|how much|which|what) (?:of )?(.*you (?:want|need|like|mean).*)$", words
+        r"^(how many|how much|which of|which|what) (?:of )?(.*you (?:want|need|like|mean).*)$", words
     ):
         return f"{match[1].capitalize()} {match[2].replace('you', 'do you', 1)}?"
     if re.match(r"^(?:which|what|who|how many|how much)\b", words, re.IGNORECASE) and len(words.split()) < 4:

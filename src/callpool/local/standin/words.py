@@ -39,7 +39,7 @@ def stem(word: str) -> str:
             break
     while len(root) > 3 and root[-1] in "eyi":
         root = root[:-1]
-    if len(root) > 2 and root[-1] == root[-2]:
+    if len(root) > 3 and root[-1] == root[-2]:  # "off" is not "of"
         root = root[:-1]
     return root
 

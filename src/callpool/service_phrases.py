@@ -6,7 +6,6 @@ from functools import cache
 from typing import Literal
 
 from livekit.agents import AgentSession
-from livekit.agents.llm import ChatMessage
 
 from callpool.call import Call
 from callpool.phrases import Phrases
@@ -42,8 +41,3 @@ def words(key: Key, language: str) -> str:
 def words_for(session: AgentSession[Call], key: Key) -> str:
     """The words for something, in the language of the session's call."""
     return words(key, session.userdata.language)
-
-
-def caller_turns(session: AgentSession[Call]) -> int:
-    """How often the caller has spoken in a session."""
-    return sum(isinstance(item, ChatMessage) and item.role == "user" for item in session.history.items)
