@@ -33,7 +33,7 @@ class Ending:
 
 GOODBYE = Ending("completed", "goodbye")
 TRANSFERRED = Ending("transferred", "to_person")
-SILENCE = Ending("abandoned", "silence")
+SILENCE = Ending("completed", "silence")
 TIME_IS_UP = Ending("completed", "time_is_up")
 CALLER_LEFT = Ending("abandoned", "caller_left")
 CONNECTION_LOST = Ending("abandoned", "connection_lost")

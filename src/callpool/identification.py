@@ -40,19 +40,22 @@ def _set(words: str) -> frozenset[str]:
 
 COMMON = {
     "en": _set(
-        """a an and are at be but can could did do does for from have he how i if in is it me my no not of on
-        or please she so that the they this to was we were what when where which who why will with would yes
-        you your"""
+        """a an and are at be but buy call calling can cancel change could did do does for from have
+        he hello help how i if in is it like me my name need no not number of on one or order orders
+        please send she so that the they this to two want was we were what when where which who why
+        will with would yes you your"""
     ),
     "de": _set(
-        """aber auch auf bei bin bitte da das dass dem den der die du ein eine einen er es für haben habe hat
-        ich im in ist ja kann können mein meine meinen mit möchte nach nein nicht noch oder sie sind so und
-        uns von wann war was wer wie wir wo zu"""
+        """aber anrufen auch auf bei bestellen bestellt bestellung bin bitte da das dass dem den der
+        die du ein eine einen er es für guten haben habe hallo hat ich im in ist ja kann kaufen
+        können mein meine meinen mit möchte nach nein nicht noch oder sie sind so stornieren und uns
+        von wann war was wer wie wir wo zu"""
     ),
     "es": _set(
-        """a al algo aquí como cómo con cuando cuándo de del donde dónde el ella en es esta está este esto
-        favor gracias ha hay he la las lo los me mi mis muy más necesito no o para pero por puede puedo que
-        qué quiero se si sí su tengo un una usted y ya yo"""
+        """a al algo aquí cancelar como comprar cómo con cuando cuándo de del donde dónde el ella en
+        es esta está este esto favor gracias ha hay he hola la las llamo lo los me mi mis muy más
+        necesito no o para pedido pero por puede puedo que qué quiero se si sí su tengo un una usted
+        y ya yo"""
     ),
 }
 """The words that a language cannot do without. They overrule the models, which a name or a term can mislead:

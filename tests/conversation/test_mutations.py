@@ -165,6 +165,7 @@ MUTATIONS: dict[str, Mutation] = {
     "delivery date": without("delivery_status"),
     "name after the number": without("note_details"),
     "two orders in one call": nobody_needs_to_be_verified,
+    "a different order, its number later": no_way_back,
     "a different order before verification": no_way_back,
     "new order": without("place_order"),
     "order again": without("reorder"),

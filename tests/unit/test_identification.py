@@ -125,7 +125,7 @@ def test_names_numbers_and_short_answers_tell_nothing(identification: Identifica
         ("Hello", "en"),
         ("Me llamo Juan García", "es"),
         ("Mein Name ist Hans Müller", "de"),
-        ("My name is James Miller", "en"),
+        ("James Miller, order 12345.", "en"),
         ("¿Puede repetirlo?", "es"),
     ],
 )

@@ -60,11 +60,11 @@ def different_order_tool(to: str) -> FunctionTool[Any, Any]:
     """`different_order(order_number)`: the caller means another order than the one talked about."""
 
     @function_tool
-    async def different_order(ctx: RunContext[Call], order_number: str) -> Agent:
-        """Go back, because the caller means a different order. Call this when they name another order number.
+    async def different_order(ctx: RunContext[Call], order_number: str = "") -> Agent:
+        """Go back, because the caller means a different order than the one talked about.
 
         Args:
-            order_number: The five digits of the other order's number, such as the caller read them out.
+            order_number: The other order's number, such as the caller read it out; empty: not said yet.
         """
         case = case_of(ctx)
         number = order_number_in(order_number, known=case.order_number)

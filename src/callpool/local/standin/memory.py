@@ -35,6 +35,8 @@ class Memory:
         if "address" in turn.asked.lower() and asks_for(turn.asked, ("address",)):
             return
         text = without_address(turn.caller)
+        if english.OTHER_NUMBER.search(text.lower()):
+            self._forget_numbers()
         for tool in self.tools:
             for parameter in tool.parameters:
                 if parameter.kind not in LASTING:
@@ -50,6 +52,13 @@ class Memory:
                     self._now[parameter.name] = value if parameter.kind is Kind.DIGITS else spoken
         for name, value in self._now.items():
             self._heard.setdefault(name, []).append(value)
+
+    def _forget_numbers(self) -> None:
+        """The caller means something else: the number that was said before is not its number."""
+        for tool in self.tools:
+            for parameter in tool.parameters:
+                if parameter.kind is Kind.DIGITS:
+                    self._heard.pop(parameter.name, None)
 
     def value(self, parameter: Parameter) -> object | None:
         """What is known under a parameter's name. Newer words count over what the instructions know."""
