@@ -14,6 +14,8 @@ from typing import Any
 from livekit import rtc
 from livekit.agents import (
     Agent,
+    AgentSession,
+    ConversationItemAddedEvent,
     FunctionToolsExecutedEvent,
     ModelSettings,
     RunContext,
@@ -22,7 +24,7 @@ from livekit.agents import (
     UserTurnExceededEvent,
     llm,
 )
-from livekit.agents.llm import ChatContext, Tool, Toolset
+from livekit.agents.llm import AgentHandoff, ChatContext, Tool, Toolset
 from livekit.agents.stt import SpeechEvent
 from livekit.agents.types import NOT_GIVEN, NotGivenOr
 from livekit.agents.voice import SpeechHandle
@@ -34,7 +36,7 @@ from callpool.identification import Identification
 from callpool.language import Languages
 from callpool.manners import cut_in
 from callpool.mcp_servers import McpTools
-from callpool.stages import IllegalHandOff, Roster, Stage
+from callpool.stages import IllegalHandOff, Roster, Route, Stage
 from callpool.store.record import StageEntry
 
 logger = logging.getLogger(__name__)
@@ -109,7 +111,6 @@ class StageAgent(Agent):
 
     async def on_enter(self) -> None:
         if self.handover.opens_call:
-            self.session.on("function_tools_executed", _leave_the_answer_to_the_next_agent)
             return
         # Now rather than at the hand-off: what was said along with the tool's use has been spoken only now.
         await self.renew_instructions()
@@ -170,11 +171,14 @@ class Conversation:
         self._models = models
         self._turn = self._moves = 0
         self._left: tuple[Agent, SpeechHandle] | None = None
+        self._session: AgentSession[Call] | None = None
+        self._leaving_for: tuple[Agent, Route[Any, Any]] | None = None
 
     def begin(self) -> Agent:
         """The agent that the call begins with."""
         stage = self.roster.first_stage(self.call.agent_name)
-        return self._enter(stage, opens_call=True)
+        self._note(stage, skipped=False)
+        return self._agent_of(stage, opens_call=True)
 
     def greeting(self) -> str:
         """The fixed words that open the call."""
@@ -185,14 +189,33 @@ class Conversation:
     async def move_on(self, to: str, first: Callable[[], Awaitable[None]] | None = None) -> Agent:
         """The agent of the stage `to`, or of the first one after it that still has something to do.
 
-        `first` is awaited before the call moves, once it is certain that it may. Raises IllegalHandOff.
+        `first` is awaited once it is certain that the call may move. It has moved when the session, which
+        must be followed, has taken the agent: an answer that is interrupted before hands nothing off.
+        Raises IllegalHandOff.
         """
         route = await self.roster.route(self.call, to, self.business)
         if first is not None:
             await first()
-        for stage in route.passed:
-            self._note(stage, None, skipped=True)
-        return self._enter(route.stage, opens_call=False)
+        agent = self._agent_of(route.stage, opens_call=False)
+        self._leaving_for = (agent, route)
+        return agent
+
+    def follow(self, session: AgentSession[Call]) -> None:
+        """Watch a session, whose agents hand the call off."""
+        if self._session is None:
+            self._session = session
+            session.on("conversation_item_added", self._on_item)
+            session.on("function_tools_executed", _leave_the_answer_to_the_next_agent)
+
+    def _on_item(self, event: ConversationItemAddedEvent) -> None:
+        if not isinstance(event.item, AgentHandoff) or self._leaving_for is None or self._session is None:
+            return
+        agent, route = self._leaving_for
+        if self._session.current_agent is agent:
+            self._leaving_for = None
+            for stage in route.passed:
+                self._note(stage, skipped=True)
+            self._note(route.stage, skipped=False)
 
     def may_move(self, turn: int) -> bool:
         """Count a hand-off in the caller's n-th turn, and say whether it is one too many."""
@@ -211,14 +234,13 @@ class Conversation:
         """The hand-off that was noted came to nothing."""
         self._left = None
 
-    def _enter(self, stage: Stage[Any, Any], *, opens_call: bool) -> Agent:
-        models = self._models(stage)
-        self._note(stage, models.profile, skipped=False)
-        agent: Agent = stage.agent(Handover(self, models, opens_call))
+    def _agent_of(self, stage: Stage[Any, Any], *, opens_call: bool) -> Agent:
+        agent: Agent = stage.agent(Handover(self, self._models(stage), opens_call))
         return agent
 
-    def _note(self, stage: Stage[Any, Any], profile: str | None, *, skipped: bool) -> None:
+    def _note(self, stage: Stage[Any, Any], *, skipped: bool) -> None:
         self.call.stage = stage.name
+        profile = None if skipped else self._models(stage).profile
         self._on_stage(StageEntry(stage.name, datetime.now(UTC), profile, skipped))
 
 
@@ -238,6 +260,7 @@ async def hand_off(
     `first` is awaited when nothing stands in the way any more: what it writes is about a call that does move.
     """
     conversation = conversation_of(ctx)
+    conversation.follow(ctx.session)
     if not conversation.may_leave(ctx.session.current_agent, ctx.speech_handle):
         # The SDK drops both agents when two tools of one answer give one each, and lets the old agent answer
         # beside the new one when a tool fails.
@@ -262,7 +285,10 @@ async def _hand_off(
         conversation.call.refused_hand_offs += 1
         raise ToolError("The call was handed on too often by now. Use no tool: speak to the caller first.")
     try:
-        ctx.disallow_interruptions()
+        if first is not None:
+            ctx.disallow_interruptions()
+        elif ctx.speech_handle.interrupted:
+            raise RuntimeError
     except RuntimeError:
         # The SDK drops the agent that an interrupted answer's tool gives.
         raise ToolError("The caller spoke meanwhile: listen to them first.") from None

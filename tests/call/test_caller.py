@@ -403,9 +403,8 @@ async def test_the_real_agent_is_called_from_the_command_line(up_settings: Setti
     told = json.loads(output)
     said = [entry["text"].lower() for entry in told["entries"] if entry["who"] == "agent"]
     print(f"\nfirst audio {told['first_audio_ms']} ms, gaps {[e['gap_ms'] for e in told['entries']]}, {said}")
-    assert len(said) == 2
     assert "help" in said[0]
-    assert "number" in said[1]
+    assert "number" in said[-1], "whatever was said to the hello that the ears may take for a turn"
 
 
 def with_providers(wanted: Settings, url: str) -> Settings:

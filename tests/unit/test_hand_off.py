@@ -142,6 +142,30 @@ async def test_an_illegal_hand_off_is_refused_logged_and_counted(caplog: pytest.
     assert (record.action, record.stage, record.to) == ("hand_off_refused", "hall", "cellar")  # type: ignore[attr-defined]
 
 
+@pytest.mark.parametrize("spoke", ["before", "after"])
+async def test_a_hand_off_that_the_caller_talks_over_has_not_happened(
+    spoke: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The SDK drops the agent: the call is where it was, and can be handed off in the next turn."""
+    move_on = Conversation.move_on
+
+    async def interrupted(self: Conversation, *args: Any) -> Agent:
+        made = await move_on(self, *args)
+        call.session.interrupt()
+        return made
+
+    async with talk(Says(tool="to_office"), Says(tool="to_office"), Says("The office.")) as call:
+        if spoke == "after":
+            monkeypatch.setattr(Conversation, "move_on", interrupted)
+        else:
+            monkeypatch.setattr(Conversation, "may_move", lambda *_: call.session.interrupt())
+        await call.say("Up, please.")
+        assert (call.session.userdata.stage, len(call.stages)) == ("hall", 1)
+        monkeypatch.undo()
+        assert await call.say("Well?") == "The office."
+        assert [entry.stage for entry in call.stages] == ["hall", "office"]
+
+
 async def test_the_first_agent_waits_for_the_caller() -> None:
     """Its greeting is fixed words that the job speaks."""
     async with talk() as call:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 from standin_caller import Caller
 
 from callpool.local.behaviour import ToolUse
+from callpool.local.standin.dialogue import NOT_DONE
 
 
 @function_tool
@@ -436,3 +437,35 @@ def test_a_long_conversation_costs_little_more_than_a_short_one() -> None:
         caller.ask()
         spent_s.append(time.process_time() - started_s)
     assert max(spent_s[-3:]) < 10 * max(spent_s[:3])
+
+
+def test_a_hand_off_that_the_caller_talked_over_is_tried_again() -> None:
+    """The SDK says of its tool that it did not happen; the caller's next words are about the same."""
+
+    @function_tool
+    async def to_billing(reason: str) -> str:
+        """Connect the caller with the billing department.
+
+        Args:
+            reason: What they want to talk about.
+        """
+        raise NotImplementedError
+
+    caller = Caller([to_billing])
+    caller.messages = [
+        {"role": "user", "content": "Please connect me with billing, I was charged twice."},
+        {
+            "role": "assistant",
+            "content": None,
+            "tool_calls": [
+                {
+                    "id": "1",
+                    "type": "function",
+                    "function": {"name": "to_billing", "arguments": '{"reason": "I was charged twice"}'},
+                }
+            ],
+        },
+        {"role": "tool", "tool_call_id": "1", "content": f"the agent handoff was {NOT_DONE}"},
+        {"role": "user", "content": "Billing, please."},
+    ]
+    assert [use.name for use in caller.ask().tools] == ["to_billing"]

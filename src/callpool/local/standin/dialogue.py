@@ -9,6 +9,9 @@ from dataclasses import dataclass, field
 from callpool.local.standin.gloss import NO_GLOSSARY, Gloss, Glossary, gloss
 from callpool.local.standin.words import plain
 
+NOT_DONE = "interrupted and did not happen"
+"""In the SDK's result of a hand-off that the caller talked over: it is to be tried again."""
+
 
 @dataclass
 class Done:
@@ -92,7 +95,10 @@ class Dialogue:
                 case "tool":
                     if done := calls.get(str(message.get("tool_call_id"))):
                         done.result = text
-                        dialogue.pending.append(done)
+                        if NOT_DONE in text and dialogue.turns and done in dialogue.turns[-1].done:
+                            dialogue.turns[-1].done.remove(done)
+                        else:
+                            dialogue.pending.append(done)
         for turn in dialogue.turns:
             turn.understand(language, glossary)
         return dialogue
