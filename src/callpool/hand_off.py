@@ -5,7 +5,9 @@ A tool that moves a call on ends with `return await hand_off(ctx, "verification"
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import time
 from collections.abc import AsyncIterable, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -40,6 +42,10 @@ from callpool.stages import IllegalHandOff, Roster, Route, Stage
 from callpool.store.record import StageEntry
 
 logger = logging.getLogger(__name__)
+
+SETTLED_S = 0.6
+"""Silence of the caller, beyond the end of their turn, before a call goes to a stage that it cannot come back
+from, seconds. "Connect me to operator 25, please" may have a second sentence, and nobody would hear it."""
 
 MOST_MOVES = 6
 """Hand-offs that one sentence of the caller's may lead to. Agents that hand a call to each other for ever
@@ -217,6 +223,10 @@ class Conversation:
                 self._note(stage, skipped=True)
             self._note(route.stage, skipped=False)
 
+    def is_end(self, stage: str) -> bool:
+        """Whether no stage follows this one."""
+        return not self.roster.transitions.get(stage)
+
     def may_move(self, turn: int) -> bool:
         """Count a hand-off in the caller's n-th turn, and say whether it is one too many."""
         self._moves = self._moves + 1 if turn == self._turn else 1
@@ -284,6 +294,8 @@ async def _hand_off(
         logger.warning("agents hand a call to and fro", extra={"action": "hand_off_loop", "to": to})
         conversation.call.refused_hand_offs += 1
         raise ToolError("The call was handed on too often by now. Use no tool: speak to the caller first.")
+    if conversation.is_end(to):
+        await _until_settled(ctx.session)
     try:
         if first is not None:
             ctx.disallow_interruptions()
@@ -301,3 +313,17 @@ async def _hand_off(
             extra={"action": "hand_off_refused", "stage": error.origin, "to": error.to},
         )
         raise ToolError(str(error)) from error
+
+
+async def _until_settled(session: AgentSession[Call]) -> None:
+    """Wait until the caller has been silent for a moment. Words of theirs interrupt the answer meanwhile.
+
+    What is written has no pauses.
+    """
+    if session.input.audio is None:
+        return
+    silent_since = time.monotonic()
+    while (left_s := silent_since + SETTLED_S - time.monotonic()) > 0:
+        await asyncio.sleep(min(left_s, 0.05))
+        if session.user_state == "speaking":
+            silent_since = time.monotonic()

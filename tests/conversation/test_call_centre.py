@@ -382,3 +382,22 @@ async def test_a_language_is_switched_to_once(shop: Shop) -> None:
         told = await call.say("Ich spreche lieber Deutsch. Mein Name ist James Miller.")
         assert told.names.count("switch_language") <= 1
         assert "Dezember" in told.words
+
+
+async def test_a_new_address_may_have_its_number_in_words(shop: Shop) -> None:
+    """As ears write it down; and a yes is no address."""
+    async with shop.call() as call:
+        await call.say("James Miller, 12345, where is it?")
+        asked = await call.say("Please send it to twenty Rose Street, Springfield instead.")
+        assert asked.arguments("change_address")["address"] == "twenty Rose Street, Springfield"
+        await call.say("No.")
+        asked = await call.say("I need to change the address.")
+        assert "address" in asked.words
+        assert (await call.say("Yes, that is right.")).names == []
+
+
+async def test_goodbye_is_no_name(shop: Shop) -> None:
+    """Whatever was asked."""
+    async with shop.call() as call:
+        await call.say("Where is my order? It is 12345.")
+        assert (await call.say("Bye-bye.")).names == ["end_call"]

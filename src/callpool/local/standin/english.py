@@ -58,7 +58,7 @@ SYNONYMS = (
 
 FAREWELL = re.compile(
     # What the local engine hears for a "goodbye" that stands alone or after thanks.
-    r"(?:^\W*|\bthank(?:s| you)\b.*\W)(?:good|to|too|could|the|de|du)[ -]?(?:buy|by|bay|bai)\W*$|"
+    r"(?:^\W*|\bthank(?:s| you)\b.*\W)(?:good|to|too|could|the|de|du)[ -]?(?:buy|by|bay|bai|bank|boy)\W*$|"
     r"\b(good ?-?bye|bye|see you|so long|farewell|hang up|end (the|this) call|have a (nice|good|great) "
     r"(day|evening|one|weekend|night)|talk to you later)\b"
 )

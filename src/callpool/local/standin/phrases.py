@@ -10,6 +10,7 @@ from callpool.local.standin.offered import Parameter, Tool
 from callpool.local.standin.spoken import Span, digit_runs, quantities
 from callpool.local.standin.utterance import Found, Utterance
 from callpool.local.standin.words import meanings, say_name, split_name, stem, stems
+from callpool.number_words import TEENS, TENS, UNITS
 
 _NAME_WORDS_AT_MOST = 4
 _BARE_WORDS_AT_MOST = 6
@@ -22,15 +23,18 @@ _NO_STREET = (
     r"no|please|thanks|today|tomorrow|days?|weeks?|hours?|minutes?|dollars?|euros?|o'clock|am|pm|times?|of)\b)"
 )
 """What a number is followed by when it is no house number."""
+_COUNTED = "|".join([*UNITS, *TEENS, *TENS])
+_HOUSE = rf"(?:\d{{1,5}}[a-z]?|(?:{_COUNTED})(?:[ -](?:{_COUNTED})){{0,3}})"
+"""A house number, in digits or in words."""
 _ADDRESS = re.compile(
     r"\b(?:address(?: of(?: my| the)? order[\d\s]*| for(?: my| the)? order[\d\s]*)?"
     r"(?: is| to| should be| would be|:)(?: now| actually)?|"
     r"(?:send|ship|deliver|change|moved?|redirect)\b[^.!?]*? (?:to|at)|live (?:at|in))\s+(?:be )?"
-    rf"(\d{{1,5}}[a-z]?\s+{_NO_STREET}[^\W\d].+)$",
+    rf"({_HOUSE}\s+{_NO_STREET}[^\W\d].+)$",
     re.IGNORECASE,
 )
 _NUMBER_FIRST = re.compile(
-    rf"\b(?:to|at|it(?:'s| is)(?: now)?(?: at)?)\s+(?:be )?(\d{{1,4}}[a-z]?\s+{_NO_STREET}[^\W\d].+)$",
+    rf"\b(?:to|at|it(?:'s| is)(?: now)?(?: at)?)\s+(?:be )?({_HOUSE}\s+{_NO_STREET}[^\W\d].+)$",
     re.IGNORECASE,
 )
 _STREET_FIRST = re.compile(
@@ -54,6 +58,8 @@ _BARE_ADDRESS = re.compile(
     r"change it to|to)\W+)*"
     r"(\d{1,4}[a-z]?\s+[A-Z][\w'-]+\s.+|[A-Z][\w'-]+(?:\s[A-Z][\w'-]+){0,2}\s\d{1,4}[a-z]?,?\s(?:in\s)?[^\W\d].+)$"
 )
+_A_TEXT = 3
+"""Words with a meaning that a text has which begins with a yes: "Yes, that is right" is none."""
 _NEEDS_PAIR = re.compile(r"^(?:for|it'?s|it is|that'?s|that is|you have)\b", re.IGNORECASE)
 """After these a single word with a capital letter is more often a thing than a person."""
 
@@ -221,6 +227,8 @@ def texts(parameter: Parameter, said: Utterance, tool: Tool) -> Found:
     if said.is_asked(parameter):
         if "address" in parameter.words:
             yield from addresses(said.text)
+        if english.YES.search(said.text.lower()) and len(meanings(said.text)) < _A_TEXT:
+            return
         answer = english.TEXT_LEAD_IN.sub("", said.text).strip()
         if set(meanings(answer)) - set(meanings(say_name(tool.name))) or re.search(r"\d", answer):
             yield answer.rstrip(" ,"), said.whole

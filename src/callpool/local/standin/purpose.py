@@ -51,7 +51,7 @@ class Purpose:
 
     def form(self) -> ToolUse | None:
         """The call with what was given so far, once that is everything, and something new after a refusal."""
-        if self.takes_any_wish or self._done_now:
+        if self.takes_any_wish or self._done_now or is_farewell(self._turn):
             return None
         values = self._remembered()
         if refused := self._refused():
