@@ -390,6 +390,8 @@ async def test_a_new_address_may_have_its_number_in_words(shop: Shop) -> None:
         await call.say("James Miller, 12345, where is it?")
         asked = await call.say("Please send it to twenty Rose Street, Springfield instead.")
         assert asked.arguments("change_address")["address"] == "twenty Rose Street, Springfield"
+        asked = await call.say("Oh, can you send it to forty two Elm Street in Portland?")
+        assert asked.arguments("change_address")["address"] == "forty two Elm Street in Portland"
         await call.say("No.")
         asked = await call.say("I need to change the address.")
         assert "address" in asked.words

@@ -24,8 +24,8 @@ _NO_STREET = (
 )
 """What a number is followed by when it is no house number."""
 _COUNTED = "|".join([*UNITS, *TEENS, *TENS])
-_HOUSE = rf"(?:\d{{1,5}}[a-z]?|(?:{_COUNTED})(?:[ -](?:{_COUNTED})){{0,3}})"
-"""A house number, in digits or in words."""
+_HOUSE = rf"(?:\d{{1,5}}[a-z]?|(?:{_COUNTED})(?:[ -](?:{_COUNTED})){{0,3}}(?![\s,-]+(?:{_COUNTED})\b))"
+"""A house number, in digits or in words; more words than that read out a longer number."""
 _ADDRESS = re.compile(
     r"\b(?:address(?: of(?: my| the)? order[\d\s]*| for(?: my| the)? order[\d\s]*)?"
     r"(?: is| to| should be| would be|:)(?: now| actually)?|"
@@ -89,7 +89,7 @@ def _up_to_its_end(text: str) -> str:
 def without_address(text: str) -> str:
     """The text with a comma for each address: its numbers are no others."""
     for address, (start, end) in addresses(text):
-        if re.search(r"\d", str(address)) and _is_address(text[start:end]):
+        if re.match(rf"\D*\d|(?:{_COUNTED})\b", str(address), re.IGNORECASE) and _is_address(text[start:end]):
             text = text[:start] + ",".ljust(end - start) + text[end:]
     return text
 
