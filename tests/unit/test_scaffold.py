@@ -158,7 +158,7 @@ def test_a_name_that_no_package_can_have_is_refused(tmp_path: Path, name: str, e
 
 def test_a_folder_with_something_in_it_is_left_alone(tmp_path: Path) -> None:
     """Also when that something is a file in the folder's place."""
-    folder = tmp_path / "shop"
+    folder = tmp_path / "bakery"
     folder.mkdir()
     (folder / "notes").write_text("mine")
     with pytest.raises(SettingError, match="expected a new folder, or an empty one"):
@@ -174,7 +174,7 @@ def test_nothing_is_left_of_what_could_not_be_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, there: bool
 ) -> None:
     """A disk that is full after some files: they go, and so do the folders that were made for them."""
-    folder = tmp_path / "some" / "shop"
+    folder = tmp_path / "some" / "bakery"
     if there:
         folder.mkdir(parents=True)
     writes = 0
@@ -187,7 +187,7 @@ def test_nothing_is_left_of_what_could_not_be_written(
         return self.write_bytes(text.encode())
 
     monkeypatch.setattr(Path, "write_text", fill_the_disk)
-    with pytest.raises(CallpoolError, match=r"cannot write .*shop/.*: No space left on device"):
+    with pytest.raises(CallpoolError, match=r"cannot write .*bakery/.*: No space left on device"):
         write(folder)
     assert writes == 9
     assert list(tmp_path.rglob("*")) == ([folder.parent, folder] if there else [])
