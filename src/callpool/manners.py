@@ -27,6 +27,8 @@ WARNING_S = 60.0
 """How long before its end a long call is told so, seconds. A short one is after nine tenths of its time."""
 COMMIT_S = 0.5
 """How long the words of a long speech are waited for when the agent cuts in, seconds."""
+TURN_S = 2.0
+"""How long such words may take to become a turn, seconds: more than the longest end of a turn (1.5 s)."""
 
 
 async def take_leave(session: AgentSession[Call], words: str) -> None:
@@ -43,10 +45,29 @@ async def take_leave(session: AgentSession[Call], words: str) -> None:
 async def cut_in(session: AgentSession[Call]) -> None:
     """Politely interrupt a caller who does not stop, and answer what they have said so far."""
     logger.info("cut in", extra={"action": "monologue"})
-    # What was said becomes a turn now: one that ends while nobody may talk over the agent is lost.
-    await session.commit_user_turn(transcript_timeout=COMMIT_S, skip_reply=True)
+    became_turn = asyncio.Event()
+
+    def on_item(event: ConversationItemAddedEvent) -> None:
+        if isinstance(event.item, ChatMessage) and event.item.role == "user":
+            became_turn.set()
+
+    session.on("conversation_item_added", on_item)
+    try:
+        said = await session.commit_user_turn(transcript_timeout=COMMIT_S, skip_reply=True)
+        # A turn that ends while nobody may talk over the agent is lost, so it has to have ended before.
+        async with asyncio.timeout(TURN_S):
+            await became_turn.wait()
+    except TimeoutError:
+        logger.info("speech has not become a turn", extra={"action": "monologue"})
+    finally:
+        session.off("conversation_item_added", on_item)
+    if session.current_speech is not None:
+        return  # the caller paused, and is being answered
     await session.say(words_for(session, "monologue"), allow_interruptions=False)
-    session.generate_reply()
+    if became_turn.is_set():
+        session.generate_reply()
+    else:
+        session.generate_reply(user_input=said)
 
 
 class Manners:
