@@ -64,7 +64,7 @@ async def cut_in(session: AgentSession[Call]) -> None:
     if session.current_speech is not None:
         return  # the caller paused, and is being answered
     await session.say(words_for(session, "monologue"), allow_interruptions=False)
-    if became_turn.is_set():
+    if became_turn.is_set() or not said:
         session.generate_reply()
     else:
         session.generate_reply(user_input=said)

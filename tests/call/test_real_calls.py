@@ -9,6 +9,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from itertools import groupby
 from pathlib import Path
 
 import pytest
@@ -47,7 +48,8 @@ async def test_a_caller_is_answered_helped_and_taken_leave_of(telephone: Telepho
         ("closing", False),
     ]
     used = [(tool.name, tool.ok) for turn in record.turns for tool in turn.tools]
-    assert [name for name, _ in used] == [
+    # A caller who draws breath in mid-sentence has an answer begun, and begun anew: the same tool twice.
+    assert [name for name, _ in groupby(name for name, _ in used)] == [
         "note_request",
         "note_details",
         "verify_caller",
