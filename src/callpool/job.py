@@ -12,6 +12,7 @@ import os
 import sys
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from livekit import rtc
@@ -31,6 +32,7 @@ from callpool.hand_off import Conversation, Models
 from callpool.identification import Identification
 from callpool.language import Languages
 from callpool.language_models import LanguageModels
+from callpool.line import Hello, Line
 from callpool.manners import Manners
 from callpool.mcp_servers import McpServers
 from callpool.pipeline import build_pipeline, build_session, build_vad, room_options
@@ -75,6 +77,8 @@ class Warm:
     mcp: McpServers
     vad: vad.VAD
     calls: Calls
+    line: Line
+    """To the worker."""
     live: LiveCall | None = None
 
     def models_of(self, call: Call, stage: Stage[Any, Any]) -> Models:
@@ -104,7 +108,7 @@ class LiveCall:
         self.writer.submit(lambda: self.calls.record_turn(self.call.call_id, turn))
 
 
-def warm_up(settings: Settings, proc: JobProcess) -> None:
+def warm_up(settings: Settings, line: Path, proc: JobProcess) -> None:
     """Load everything that a call needs. Runs in a process of its own, before any caller waits."""
     roster = load_roster(settings.worker.roster)
     profiles = Profiles.read(settings)
@@ -120,6 +124,7 @@ def warm_up(settings: Settings, proc: JobProcess) -> None:
         mcp=McpServers(settings),
         vad=build_vad(),
         calls=Calls(settings.store_url, plain_texts=settings.store.plain_texts),
+        line=Line(line),
     )
 
 
@@ -149,6 +154,7 @@ async def answer(ctx: JobContext) -> None:
     warm.live = live = LiveCall(call, ctx, Writer(), warm.calls)
     ctx.room.on("disconnected", lambda reason: _on_disconnected(call, reason))
     _record_beginning(live)
+    await warm.line.open(Hello(ctx.job.id, call.call_id, os.getpid()))
     warm.mcp.start()
     languages = Languages(call, warm.identification, on_change=live.save_language)
     conversation = Conversation(
@@ -216,6 +222,7 @@ async def hang_up(ctx: JobContext) -> None:
     emptied = ctx.delete_room()  # nobody is kept in a silent room by a store that is away
     await closing
     await live.calls.close()
+    await warm.line.aclose()
     await warm.mcp.aclose()
     await warm.roster.close_business(warm.business)
     if late := sorted(set(sys.modules) - live.modules):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
+from pathlib import Path
 
 from aiohttp import web
 from livekit.agents import AgentServer
@@ -14,6 +15,7 @@ from callpool import job
 from callpool.admission import Admission
 from callpool.burial import Burial
 from callpool.errors import CallpoolError, SettingError
+from callpool.line import Switchboard
 from callpool.listening import listen
 from callpool.mcp_servers import McpServers
 from callpool.profiles import Profiles, plugins
@@ -45,8 +47,8 @@ PRELOAD = [
 """Imported once in the forkserver and shared by all jobs."""
 
 
-def build_server(settings: Settings, admission: Admission) -> AgentServer:
-    """The SDK's server with callpool's entry points."""
+def build_server(settings: Settings, admission: Admission, line: Path) -> AgentServer:
+    """The SDK's server with callpool's entry points. `line`: where jobs reach their worker."""
     roster = load_roster(settings.worker.roster)
     server = AgentServer(
         ws_url=settings.livekit.url,
@@ -59,7 +61,7 @@ def build_server(settings: Settings, admission: Admission) -> AgentServer:
         # Only `Admission` refuses. With a threshold the SDK would shed calls on a busy machine.
         load_threshold=float("inf"),
         num_idle_processes=settings.worker.warm_processes,
-        setup_fnc=functools.partial(job.warm_up, settings),
+        setup_fnc=functools.partial(job.warm_up, settings, line),
         preload_modules=[*PRELOAD, settings.worker.roster, *roster.modules, *plugins(settings)],
         job_memory_limit_mb=settings.worker.memory_limit_mb,
         shutdown_process_timeout=STOP_S,
@@ -83,7 +85,8 @@ class Worker:
         self._settings = settings
         self._burial = Burial(calls)
         self._admission = Admission(settings.worker.capacity)
-        self._server = build_server(settings, self._admission)
+        self._switchboard = Switchboard()
+        self._server = build_server(settings, self._admission, self._switchboard.path)
         self._registered = False
         self._burials: set[asyncio.Task[None]] = set()
         self._server.on("worker_registered", self._on_registered)
@@ -92,6 +95,7 @@ class Worker:
     async def run(self) -> int:
         """Serve until a signal. Raises CallpoolError when LiveKit or the store cannot be used."""
         await self._burial.of_lost_workers()
+        await self._switchboard.open()
         health = web.AppRunner(self._health(), access_log=None)
         await health.setup()
         await listen(health, "WORKER", self._settings.worker.host, self._settings.worker.port)
@@ -109,6 +113,7 @@ class Worker:
             raise CallpoolError(f"LIVEKIT_URL is {self._settings.livekit.url!r}: {error}") from error
         finally:
             await asyncio.gather(*self._burials, return_exceptions=True)
+            await self._switchboard.aclose()
             await health.cleanup()
 
     async def _stop(self) -> None:
