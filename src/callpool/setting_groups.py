@@ -238,6 +238,16 @@ class Web:
 
 
 @dataclass(frozen=True)
+class Dispatcher:
+    """The process that sees to it that every caller has an agent."""
+
+    host: str = setting(
+        "CALLPOOL_DISPATCHER_HOST", "The address on which it takes webhooks.", "127.0.0.1", host
+    )
+    port: int = setting("CALLPOOL_DISPATCHER_PORT", "Its port.", 8082, is_port)
+
+
+@dataclass(frozen=True)
 class Local:
     """What one machine needs."""
 
