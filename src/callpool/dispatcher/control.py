@@ -15,6 +15,7 @@ from callpool.dispatcher.census import Census
 from callpool.dispatcher.decision import ANSWER_S, JOIN_S, Memory, Verdict, Want, decide, live_agents, pause_s
 from callpool.dispatcher.figures import Figures
 from callpool.dispatcher.lifelines import Lifelines
+from callpool.dispatcher.outage import LONGEST_PAUSE_S, Outage, growing_pause_s
 from callpool.dispatcher.queue import Pending, Queue
 from callpool.dispatcher.sight import Rooms, RoomsAway, Sight
 from callpool.dispatcher.webhooks import Change
@@ -34,9 +35,6 @@ AUDIT_S = 300.0
 APART_S = 0.2
 """Two dispatchers that wait for the same thing do not act at the same moment: each adds at most this,
 seconds."""
-FIRST_PAUSE_S = 0.5
-LONGEST_PAUSE_S = 10.0
-"""A room whose look failed is looked at again after a pause that grows between these, seconds."""
 COPIES = 2
 """Dispatches sent at once while the server may give one of them to a dead worker. One job claims the call."""
 MOST_LOSSES = 5
@@ -81,9 +79,7 @@ class Dispatcher:
         self._kept: dict[str, _Room] = {}
         self._busy: set[str] = set()
         self._lost: set[tuple[str, int]] = set()
-        self._listed_s = self._polled_s = float("-inf")
-        self._next_list_s = 0.0
-        self._relist = asyncio.Event()
+        self._list_due_s = self._polled_s = float("-inf")
         self._figures.watch(lambda: float(len(self._queue)), lambda: self._queue.oldest_wait_s(self._now_s()))
 
     def hear(self, change: Change) -> None:
@@ -101,7 +97,7 @@ class Dispatcher:
     def not_ready(self) -> str:
         """Why the work cannot be done; empty when it can."""
         now_s = self._now_s()
-        if now_s > max(self._next_list_s, self._listed_s) + SILENCE_S + POLL_S or self._listed_s < 0:
+        if now_s - self._list_due_s > SILENCE_S:
             return "the LiveKit API does not answer"
         if now_s - self._polled_s > SILENCE_S:
             return "the store does not answer"
@@ -117,36 +113,34 @@ class Dispatcher:
     # --- what may have changed
 
     async def _list_rooms(self) -> None:
+        away = Outage("the LiveKit API")
         while True:
             began_s = self._now_s()
-            pause_s = FIRST_PAUSE_S
             try:
                 listed = await self._rooms.rooms()
-                self._listed_s = now_s = self._now_s()
+                now_s = self._now_s()
                 look, gone = self._census.take(listed, now_s)
                 for room in gone:
                     self._forget(room)
                 for room in look:
                     self._agenda.mark(room, now_s)
                 pause_s = self._census.pause_s(now_s - began_s, now_s)
-            except RoomsAway as error:
-                logger.warning("rooms cannot be listed", extra={"action": "rooms_away", "error": str(error)})
-            except Exception:
-                logger.exception("listing the rooms failed", extra={"action": "list_failed"})
-            self._next_list_s = self._now_s() + pause_s
+                self._list_due_s = now_s + pause_s
+                away.over()
+            except Exception as error:
+                pause_s = away.seen(error, RoomsAway)
             await asyncio.sleep(pause_s)
 
     async def _watch_store(self) -> None:
+        away = Outage("the store")
         while True:
             try:
                 async with asyncio.timeout(STORE_S):
                     await self._poll()
-            except (StoreError, TimeoutError) as error:
+                away.over()
+            except Exception as error:
                 self._lifelines.forgive()
-                logger.warning("the store is away", extra={"action": "store_away", "error": str(error)})
-            except Exception:
-                self._lifelines.forgive()
-                logger.exception("asking the store failed", extra={"action": "poll_failed"})
+                away.seen(error, StoreError)
             await asyncio.sleep(POLL_S)
 
     async def _poll(self) -> None:
@@ -219,10 +213,11 @@ class Dispatcher:
             kept.failures = 0
         except (RoomsAway, StoreError, TimeoutError) as error:
             again_s = self._after_failure(kept)
-            logger.warning(
-                "a room cannot be looked after",
-                extra={"action": "room_failed", "room": name, "error": str(error)},
-            )
+            if kept.failures == 1:
+                logger.warning(
+                    "a room cannot be looked after",
+                    extra={"action": "room_failed", "room": name, "error": str(error)},
+                )
         except Exception:
             again_s = self._after_failure(kept)
             logger.exception("looking after a room failed", extra={"action": "room_failed", "room": name})
@@ -231,7 +226,7 @@ class Dispatcher:
 
     def _after_failure(self, kept: _Room) -> float:
         kept.failures += 1
-        return min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2.0 ** (kept.failures - 1)) * random.uniform(0.8, 1.2)
+        return growing_pause_s(kept.failures)
 
     async def _reconcile(self, name: str, kept: _Room) -> float | None:
         sight = await self._see(name, kept)
