@@ -65,21 +65,6 @@ class Calls(Claims):
 
         await self._write_call(call.call_id, work)
 
-    async def job_started(self, call_id: str, job: Job) -> None:
-        """A job serves the call. When it is a further job, a provisional ending of the call is taken back."""
-
-        async def work(connection: AsyncConnection) -> None:
-            new = self._insert(jobs).values(call_id=call_id, **vars(job))
-            added = await connection.execute(new.on_conflict_do_nothing(index_elements=["call_id", "job_id"]))
-            if added.rowcount:
-                await connection.execute(
-                    update(calls)
-                    .where(calls.c.call_id == call_id, calls.c.result.in_(PROVISIONAL))
-                    .values(result=None, reason=None, ended_at=None)
-                )
-
-        await self._write_call(call_id, work)
-
     async def job_ended(self, call_id: str, job_id: str, ended_at: datetime, how: str) -> bool:
         """The job's process is gone. The first word on it stands; gives whether this one was the first."""
 

@@ -101,7 +101,7 @@ class Claims(Transactions):
         await connection.execute(new.on_conflict_do_nothing(index_elements=["call_id"]))
         here = calls.c.call_id == call.call_id
         row = (await connection.execute(select(calls).where(here).with_for_update())).one()
-        if row.result is not None and not row.lost and row.epoch > 0:
+        if row.result is not None and not row.lost and (row.epoch or row.result not in PROVISIONAL):
             return Claim("over")
         if row.epoch >= call.epoch:
             return Claim("served")
