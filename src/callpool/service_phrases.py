@@ -23,6 +23,8 @@ Key = Literal[
     "time_is_short",
     "time_is_up",
     "filler",
+    "resumed",
+    "go_on",
 ]
 """What there are words for."""
 
