@@ -230,6 +230,11 @@ class World:
         await self._ask_store("queue")
         self.queues[agent_name] = list(waiting)
 
+    async def release(self, call_id: str) -> None:
+        await self._ask_store("release")
+        if call_id in self.lost_calls:
+            self.end(self.lost_calls[call_id])
+
     # --- how it works inside
 
     def _create(self, made: SimulatedRoom, agent_name: str, metadata: str) -> str:

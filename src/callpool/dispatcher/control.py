@@ -24,8 +24,13 @@ from callpool.pool import Registry, Serving
 
 POLL_S = 0.2
 """How often the store is asked for dead workers and lost calls, seconds."""
-STORE_S = 5.0
-"""How long the store may take to answer, seconds."""
+STORE_S = 10.0
+"""How long the store may take to answer, seconds: longer than it tries a write again by itself."""
+QUEUE_S = 1.0
+"""How often the queue is said again while anybody waits, seconds: one that stands still does not count."""
+GONE_S = 60.0
+"""When the room of a lost call has been gone for this long, seconds, nobody comes back: a caller whose
+connection, or whose server, was lost makes the room again."""
 SOON_S = 0.02
 """Webhooks about one room that come within this time are one look, seconds."""
 LOOKS = 24
@@ -79,7 +84,8 @@ class Dispatcher:
         self._kept: dict[str, _Room] = {}
         self._busy: set[str] = set()
         self._lost: set[tuple[str, int]] = set()
-        self._list_due_s = self._polled_s = float("-inf")
+        self._adrift_s: dict[str, float] = {}
+        self._list_due_s = self._polled_s = self._queued_s = float("-inf")
         self._figures.watch(lambda: float(len(self._queue)), lambda: self._queue.oldest_wait_s(self._now_s()))
 
     def hear(self, change: Change) -> None:
@@ -126,7 +132,8 @@ class Dispatcher:
                     self._agenda.mark(room, now_s)
                 pause_s = self._census.pause_s(now_s - began_s, now_s)
                 self._list_due_s = now_s + pause_s
-                away.over()
+                if away.over():
+                    self._retry_all()
             except Exception as error:
                 pause_s = away.seen(error, RoomsAway)
             await asyncio.sleep(pause_s)
@@ -158,13 +165,26 @@ class Dispatcher:
         self._polled_s = now_s = self._now_s()
         for room in self._queue.next(self._lifelines.free(self._agent_name), now_s):
             self._agenda.mark(room, now_s)
-        if self._queue.changed:
+        if self._queue.changed or (len(self._queue) and now_s - self._queued_s >= QUEUE_S):
+            await self._registry.queue(self._agent_name, self._queue.rooms)
             self._queue.changed = False
-            try:
-                await self._registry.queue(self._agent_name, self._queue.rooms)
-            except BaseException:
-                self._queue.changed = True
-                raise
+            self._queued_s = now_s
+        await self._release(lost)
+
+    async def _release(self, lost: Sequence[Serving]) -> None:
+        """Let go of calls whose room is gone."""
+        now_s = self._now_s()
+        before, self._adrift_s = self._adrift_s, {}
+        if now_s - self._list_due_s > SILENCE_S:
+            return  # which rooms there are is not known
+        for serving in lost:
+            if serving.agent_name != self._agent_name or self._census.sid(serving.room):
+                continue
+            if serving.room in self._kept:
+                continue
+            since_s = self._adrift_s[serving.call_id] = before.get(serving.call_id, now_s)
+            if now_s - since_s > GONE_S:
+                await self._registry.release(serving.call_id)
 
     async def _bury(self, worker: str) -> Sequence[Serving]:
         served = await self._registry.bury(worker)
@@ -224,6 +244,12 @@ class Dispatcher:
         if again_s is not None:
             self._agenda.mark(name, self._now_s() + again_s)
 
+    def _retry_all(self) -> None:
+        """What failed because the API was away need not wait any longer."""
+        for name, kept in self._kept.items():
+            if kept.failures:
+                self._agenda.mark(name, self._now_s())
+
     def _after_failure(self, kept: _Room) -> float:
         kept.failures += 1
         return growing_pause_s(kept.failures)
@@ -259,7 +285,8 @@ class Dispatcher:
             return sight
         async with asyncio.timeout(STORE_S):
             serving = await self._registry.serving(name)
-        sight = replace(sight, serving=serving)
+        is_lost = serving is not None and (name, serving.epoch) in self._lost
+        sight = replace(sight, serving=serving, is_lost=is_lost)
         live, _ = live_agents(sight, self._agent_name, self._lifelines.dead)
         if live and serving is not None and not kept.memory.first_seen_s:
             return sight
@@ -290,7 +317,7 @@ class Dispatcher:
                 want = replace(want, ready_in_s=0.0)
         else:
             self._queue.give_up(name)
-        if not want.ready_in_s or kept.memory.tries:
+        if not want.ready_in_s or kept.memory.tries or len(self._queue):
             self._queue.put(name, want.since_ms, now_s + want.ready_in_s, now_s)
         if name in self._queue.next(free, now_s):
             await self._dispatch(name, kept, want)

@@ -18,6 +18,8 @@ ACCEPTED_S = 5.0
 JOIN_S = 10.0
 """How long a job that has claimed its call may take to be in the room, seconds. Longer than a connection
 takes to come back: an agent that dropped out for a moment is not replaced."""
+GOODBYE_S = 2.0
+"""How long the ending of a call may take to be written after its job has ended, seconds."""
 UNKNOWN_S = 5.0
 """When an agent that the store does not know is looked at again, seconds."""
 SETTLED_S = 15.0
@@ -121,6 +123,9 @@ def decide(sight: Sight, memory: Memory, agent_name: str, dead: Container[str], 
         left_s = JOIN_S - memory.age_s(f"claim {serving.job_id} {serving.epoch}", now_s)
         if left_s > 0:
             return Verdict(tuple(ghosts), look_again_s=left_s)
+    is_over = serving is not None and serving.epoch > 0 and not serving.alive and not sight.is_lost
+    if is_over and memory.age_s("over", now_s) < GOODBYE_S:
+        return Verdict(tuple(ghosts), look_again_s=GOODBYE_S / 4)
     if serving is None and memory.visit:
         # The call has ended for good, and its room is about to go. Whoever came later wants a call of theirs.
         callers = [caller for caller in callers if caller.sid not in memory.attended]

@@ -18,6 +18,7 @@ from livekit.protocol.room import (
 )
 
 from callpool.dispatcher.sight import Dispatch, Listed, Participant, Role, RoomsAway
+from callpool.pool import WORKER_ATTRIBUTE
 from callpool.setting_groups import LiveKit
 
 CALL_S = 3.0
@@ -27,8 +28,6 @@ LIST_S = 15.0
 CONNECTIONS = 32
 AGENT_NAME = "lk.agent_name"
 """The attribute in which the server tells an agent's dispatch name."""
-WORKER = "callpool.worker"
-"""The attribute in which an agent tells its worker."""
 NOT_CALLERS = frozenset({ParticipantInfo.Kind.INGRESS, ParticipantInfo.Kind.EGRESS})
 
 T = TypeVar("T")
@@ -104,7 +103,7 @@ def _participant(info: ParticipantInfo) -> Participant:
         role=_role(info),
         joined_ms=info.joined_at_ms or info.joined_at * 1000,
         agent_name=info.attributes.get(AGENT_NAME, ""),
-        worker=info.attributes.get(WORKER, ""),
+        worker=info.attributes.get(WORKER_ATTRIBUTE, ""),
     )
 
 

@@ -39,8 +39,9 @@ class Outage:
             )
         return growing_pause_s(self.failures)
 
-    def over(self) -> None:
-        """It answers."""
-        if self.failures:
+    def over(self) -> bool:
+        """It answers. Whether that is news."""
+        was_away, self.failures = self.failures > 0, 0
+        if was_away:
             logger.info("back again", extra={"action": "back", "what": self.what})
-        self.failures = 0
+        return was_away

@@ -90,6 +90,9 @@ class Sight:
     participants: Sequence[Participant]
     serving: Serving | None
     dispatches: Sequence[Dispatch] = ()
+    is_lost: bool = False
+    """Whether the store has the call among those that want another job. One whose job has just said goodbye
+    is not: its ending follows."""
 
     @property
     def callers(self) -> list[Participant]:
