@@ -16,6 +16,7 @@ from callpool.errors import CallpoolError
 from callpool.listening import listen
 from callpool.settings import Settings
 from callpool.stopping import stop_event
+from callpool.store.calls import Calls
 from callpool.store.registry import StoreRegistry
 from callpool.telemetry.logs import set_up_logs
 
@@ -30,6 +31,8 @@ async def run(settings: Settings) -> int:
     set_up_logs()
     settings.livekit.check_key_pair()
     stop = stop_event()
+    async with Calls(settings.store_url) as calls:
+        await calls.open()
     figures = Figures()
     async with LiveKitRooms(settings.livekit) as rooms, StoreRegistry(settings.store_url) as registry:
         dispatcher = Dispatcher(rooms, registry, settings.worker.agent_name, figures)
