@@ -6,9 +6,9 @@ import asyncio
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from test_dispatcher import dispatching
 
 from simulated_rooms import World
-from test_dispatcher import dispatching
 from virtual_time import in_virtual_time
 
 SETTLES_S = 90.0
