@@ -344,17 +344,18 @@ async def test_what_an_outage_left_undone_is_done_when_it_is_over() -> None:
     async with dispatching(world):
         for room in rooms:
             world.caller(room)
-        await asyncio.sleep(5)
-        world.api_away = True
-        for room in rooms:
-            world.kill_job(room)
-            await asyncio.sleep(10)
-        lists = world.asked["ListRooms"]
-        world.api_away = False
-        while world.asked["ListRooms"] == lists:
-            await asyncio.sleep(0.05)
-        await asyncio.sleep(1)
-        assert all(world.live_agents(room) == 1 for room in rooms)
+        for _ in range(6):
+            await asyncio.sleep(20)
+            world.api_away = True
+            for room in rooms:
+                world.kill_job(room)
+                await asyncio.sleep(10)
+            lists = world.asked["ListRooms"]
+            world.api_away = False
+            while world.asked["ListRooms"] == lists:
+                await asyncio.sleep(0.05)
+            await asyncio.sleep(1)
+            assert all(world.live_agents(room) == 1 for room in rooms)
 
 
 @scenario
