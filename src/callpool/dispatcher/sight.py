@@ -109,7 +109,7 @@ class Rooms(Protocol):
         """Who is in a room."""
 
     async def dispatches(self, room: str) -> Sequence[Dispatch]:
-        """A room's dispatches, those of tokens included. Of a room that is gone, RoomsAway: nobody answers."""
+        """A room's dispatches, those of tokens included. RoomsAway for a room that is gone."""
 
     async def remove(self, room: str, identity: str) -> None:
         """Put a participant out."""
@@ -118,7 +118,8 @@ class Rooms(Protocol):
         """Ask for an agent, and get the id of the dispatch. The server makes a room that is gone again."""
 
     async def withdraw(self, room: str, dispatch_id: str) -> None:
-        """Delete a dispatch. The server ends the jobs that were accepted for it."""
+        """Delete a dispatch. The server ends the jobs that were accepted for it. RoomsAway for a room that is
+        gone."""
 
     async def close(self, room: str) -> None:
         """Delete the room: whoever is in it is put out."""
