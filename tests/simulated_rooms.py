@@ -147,6 +147,14 @@ class World:
             if call.worker == name and call.alive:
                 self._spawn(self._fade(call.room, f"agent-{call.job_id}"))
 
+    def restart_server(self) -> None:
+        """All rooms are gone, and their jobs with them. The store has the calls as lost."""
+        self.rooms_by_name.clear()
+        for call in self.by_room.values():
+            if call.alive:
+                self.workers[call.worker].running.discard(call.job_id)
+                self._lose(call)
+
     def live_agents(self, room: str) -> int:
         """Agents in a room that serve its call."""
         return sum(self._serves(person) for person in self.rooms_by_name[room].participants.values())
@@ -251,13 +259,21 @@ class World:
             if not worker.alive:
                 await asyncio.sleep(SERVER_WAITS_S)
                 return
-            if len(worker.running) < worker.capacity:
+            if self._takes(worker, made.name, dispatch):
                 job_id = self._new("AJ")
                 worker.running.add(job_id)
                 if dispatch.dispatch_id in made.dispatches:
                     made.dispatches[dispatch.dispatch_id] = replace(dispatch, jobs=frozenset({job_id}))
                 await self._run(made, dispatch, worker, job_id)
                 return
+
+    def _takes(self, worker: SimulatedWorker, room: str, dispatch: Dispatch) -> bool:
+        """As the workers do: whoever the dispatcher does not send waits behind those who wait already."""
+        places = worker.capacity - len(worker.running)
+        if places <= 0 or dispatch.document.get("redispatched"):
+            return places > 0
+        waiting = self.queues.get(dispatch.agent_name, [])
+        return waiting.index(room) < places if room in waiting else len(waiting) < places
 
     async def _run(
         self, made: SimulatedRoom, dispatch: Dispatch, worker: SimulatedWorker, job_id: str

@@ -333,3 +333,120 @@ async def test_a_lost_webhook_is_made_up_for_by_the_next_list() -> None:
         lists = world.asked["ListRooms"]
         await asyncio.sleep(10)
         assert world.asked["ListRooms"] - lists >= 8
+
+
+@scenario
+async def test_what_an_outage_left_undone_is_done_when_it_is_over() -> None:
+    """Not after the pause that each room has come to by then."""
+    world = World()
+    world.worker("w1", 4)
+    rooms = [f"call-{number}" for number in range(4)]
+    async with dispatching(world):
+        for room in rooms:
+            world.caller(room)
+        for _ in range(6):
+            await asyncio.sleep(20)
+            world.api_away = True
+            for room in rooms:
+                world.kill_job(room)
+                await asyncio.sleep(10)
+            lists = world.asked["ListRooms"]
+            world.api_away = False
+            while world.asked["ListRooms"] == lists:
+                await asyncio.sleep(0.05)
+            await asyncio.sleep(1)
+            assert all(world.live_agents(room) == 1 for room in rooms)
+
+
+@scenario
+async def test_nobody_waits_for_a_dispatch_that_a_full_pool_has_dropped() -> None:
+    """A place that comes free right after the caller came is given to them within a second."""
+    world = World()
+    world.worker("w1", 1)
+    async with dispatching(world):
+        await asyncio.sleep(1)
+        world.caller("call-1")
+        await asyncio.sleep(10)
+        world.caller("call-2")
+        await asyncio.sleep(0.3)
+        left_s = now_s()
+        world.leave("call-1")
+        await asyncio.sleep(5)
+        assert world.served_s["call-2"] - left_s < 1
+
+
+@scenario
+async def test_a_server_that_starts_again_finds_the_calls_as_they_were() -> None:
+    """Callers whose clients make their rooms again go on; the calls of the others are let go."""
+    world = World()
+    world.worker("w1", 4)
+    async with dispatching(world):
+        for room in ("call-1", "call-2"):
+            world.caller(room)
+        await asyncio.sleep(20)
+        world.restart_server()
+        await asyncio.sleep(5)
+        world.caller("call-1", token=False)
+        await asyncio.sleep(5)
+        assert world.live_agents("call-1") == 1
+        assert world.by_room["call-1"].epoch == 2
+        assert world.asked["release"] == 0
+        await asyncio.sleep(120)
+        assert world.by_room["call-2"].ended
+        assert not world.by_room["call-1"].ended
+        assert world.asked["release"] == 1
+
+
+@scenario
+async def test_a_dispatch_goes_out_twice_while_the_server_may_err() -> None:
+    """One job takes the call; the other dispatch is withdrawn once nothing can come of it."""
+    world = World()
+    world.worker("w1", 4)
+    world.worker("gone", 4)
+    async with dispatching(world):
+        await asyncio.sleep(1)
+        world.kill_worker("gone", silently=True)
+        await asyncio.sleep(6)
+        del world.registered["gone"]
+        world.caller("call-1", token=False)
+        await asyncio.sleep(5)
+        assert world.asked["CreateDispatch"] == 2
+        assert world.agents("call-1") == 1
+        assert not world.doubled
+        await asyncio.sleep(60)
+        assert len(world.rooms_by_name["call-1"].dispatches) == 1
+        assert world.agents("call-1") == 1
+
+
+@scenario
+async def test_the_queue_is_said_again_while_anybody_waits() -> None:
+    """Workers pass over one that stands still. An empty one need not be said again."""
+    world = World()
+    async with dispatching(world):
+        world.caller("call-1")
+        await asyncio.sleep(3)
+        said = world.asked["queue"]
+        await asyncio.sleep(10)
+        assert 8 <= world.asked["queue"] - said <= 12
+        world.leave("call-1")
+        await asyncio.sleep(1)
+        assert world.queues["callpool"] == []
+        said = world.asked["queue"]
+        await asyncio.sleep(30)
+        assert world.asked["queue"] == said
+
+
+@scenario
+async def test_who_comes_while_others_wait_is_in_the_queue_at_once() -> None:
+    """Workers refuse their token's dispatch for the sake of the others."""
+    world = World()
+    world.worker("w1", 1)
+    async with dispatching(world):
+        await asyncio.sleep(1)
+        for number in range(3):
+            world.caller(f"call-{number}")
+        await asyncio.sleep(3)
+        world.workers["w1"].capacity = 2
+        world.caller("call-3")
+        await asyncio.sleep(0.5)
+        assert "call-3" in world.queues["callpool"]

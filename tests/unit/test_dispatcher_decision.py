@@ -102,6 +102,11 @@ def test_a_lost_call_is_dispatched_at_once_with_all_it_was_told() -> None:
     assert json.loads(wanted.metadata) == TOLD | {"epoch": 2, "redispatched": True}
 
 
+def test_a_dispatch_of_an_older_epoch_is_not_waited_for() -> None:
+    """Its job would find that the call has been claimed since."""
+    assert want(sight(CALLER, serving=LOST, dispatches=(TOKEN,))).ready_in_s == 0
+
+
 def test_the_ghost_of_a_lost_job_is_put_out() -> None:
     """So is that of a job whose worker is dead, and one whose call another job has claimed since."""
     assert verdict(sight(CALLER, agent("AJ_1"), serving=LOST)).ghosts == ("agent-AJ_1",)

@@ -315,8 +315,6 @@ class Dispatcher:
             if free <= 0 and not kept.memory.tries:
                 self._lose_hope(name, kept, sight)
                 want = replace(want, ready_in_s=0.0)
-        else:
-            self._queue.give_up(name)
         if not want.ready_in_s or kept.memory.tries or len(self._queue):
             self._queue.put(name, want.since_ms, now_s + want.ready_in_s, now_s)
         if name in self._queue.next(free, now_s):

@@ -91,9 +91,11 @@ async def _ask(answering: Awaitable[T], timeout_s: float = CALL_S) -> T | None:
     except api.TwirpError as error:
         if error.code == api.TwirpErrorCode.NOT_FOUND:
             return None
-        raise RoomsAway(f"the LiveKit API answers {error.code}: {error.message}") from error
+        said = error.message or error.code
+        raise RoomsAway(f"the LiveKit API answers with status {error.status}: {said}") from error
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
-        raise RoomsAway(f"the LiveKit API does not answer: {error or type(error).__name__}") from error
+        said = str(error) or type(error).__name__
+        raise RoomsAway(f"the LiveKit API does not answer: {said}") from error
 
 
 def _participant(info: ParticipantInfo) -> Participant:

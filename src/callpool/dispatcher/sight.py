@@ -100,8 +100,7 @@ class Sight:
 
 
 class Rooms(Protocol):
-    """The LiveKit server's API. Every method raises RoomsAway. A room that is gone has nobody in it, and
-    what is asked of it has no effect."""
+    """The LiveKit server's API. Every method raises RoomsAway. A room that is gone has nobody in it."""
 
     async def rooms(self) -> Sequence[Listed]:
         """All rooms."""
@@ -110,16 +109,17 @@ class Rooms(Protocol):
         """Who is in a room."""
 
     async def dispatches(self, room: str) -> Sequence[Dispatch]:
-        """A room's dispatches, those of tokens included."""
+        """A room's dispatches, those of tokens included. RoomsAway for a room that is gone."""
 
     async def remove(self, room: str, identity: str) -> None:
         """Put a participant out."""
 
     async def dispatch(self, room: str, agent_name: str, metadata: str) -> str:
-        """Ask for an agent; the id of the dispatch, or empty when the room is gone."""
+        """Ask for an agent, and get the id of the dispatch. The server makes a room that is gone again."""
 
     async def withdraw(self, room: str, dispatch_id: str) -> None:
-        """Delete a dispatch. The server ends the jobs that were accepted for it."""
+        """Delete a dispatch. The server ends the jobs that were accepted for it. RoomsAway for a room that is
+        gone."""
 
     async def close(self, room: str) -> None:
         """Delete the room: whoever is in it is put out."""
