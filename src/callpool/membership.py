@@ -88,7 +88,8 @@ class Membership:
             return True
         if self.clock() - self._queue_seen_at > QUEUE_S:
             return True
-        rooms = self._queue.rooms
+        # Who was let in a moment ago is in the queue until the agent is in the room.
+        rooms = [one for one in self._queue.rooms if one == room or one not in self.admission.rooms]
         return len(rooms) < places if room not in rooms else rooms.index(room) < places
 
     def _note(self, queue: Queue) -> None:

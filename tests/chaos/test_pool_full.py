@@ -1,4 +1,4 @@
-"""More callers than places, and no worker at all: everybody is answered once there is room, in their order."""
+"""More callers than places, and no worker at all: all are answered once there is room, in their order."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from pool_of_workers import Pool, pool_in
+
 from telephone import Dialled, Telephone, telephone_of
 
 pytestmark = [pytest.mark.call, pytest.mark.timeout(300)]

@@ -70,6 +70,13 @@ async def test_who_waits_is_let_in_first(membership: Membership, registry: Store
     assert await membership.is_next("newcomer", 3)
 
 
+async def test_who_was_just_let_in_is_not_in_the_way(membership: Membership, registry: StoreRegistry) -> None:
+    """They are in the queue until their agent is in the room."""
+    await registry.queue("callpool", ["first", "second"])
+    membership.admission._jobs["AJ_1"] = "first"
+    assert await membership.is_next("second", 1)
+
+
 async def test_a_queue_that_nobody_sees_to_keeps_nobody_waiting(
     membership: Membership, registry: StoreRegistry, clock: Clock
 ) -> None:

@@ -156,7 +156,7 @@ def services(
     if server is not None:
         path, configuration = server
         program = Program("livekit", (str(path), "--config", str(configuration)), environment(), stop_s=1.5)
-        made["livekit"] = Service(program, addresses.livekit_health, essential=True)
+        made["livekit"] = Service(program, addresses.livekit_health)
     return made
 
 
