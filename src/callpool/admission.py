@@ -68,11 +68,12 @@ class Admission:
             return
         self._take(request.id)
         try:
-            if not await self._may_be_next(request, places):
-                self.release(request.id)
-                await self._refuse(request, "others_wait")
-                return
-            await self.settled()
+            if not call_of(request.job).is_redispatched:  # else the dispatcher has seen to both
+                if not await self.is_next(request.room.name, places):
+                    self.release(request.id)
+                    await self._refuse(request, "others_wait")
+                    return
+                await self.settled()
             await request.accept(name="callpool", attributes={WORKER_ATTRIBUTE: self.worker})
         except BaseException:
             self.release(request.id)
@@ -87,9 +88,6 @@ class Admission:
     def _take(self, job_id: str) -> None:
         self._jobs.add(job_id)
         self.changed()
-
-    async def _may_be_next(self, request: JobRequest, places: int) -> bool:
-        return call_of(request.job).is_redispatched or await self.is_next(request.room.name, places)
 
     async def _refuse(self, request: JobRequest, reason: Reason) -> None:
         self.refused[reason] += 1
