@@ -117,9 +117,7 @@ def kill_tree(pid: int) -> None:
 
 
 @contextmanager
-def pool_in(
-    folder: Path, livekit_program: Path, free_port: Callable[[], int], **more: str
-) -> Iterator[Pool]:
+def pool_in(folder: Path, livekit_program: Path, free_port: Callable[[], int], **more: str) -> Iterator[Pool]:
     """A pool whose files are in `folder`."""
     env = any_ports(CALLPOOL_LIVEKIT_SERVER=str(livekit_program), CALLPOOL_WARM_PROCESSES="1", **more)
     with started(folder, env) as up:
