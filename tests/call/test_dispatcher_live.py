@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import subprocess
+import sys
+import urllib.error
+import urllib.request
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -22,7 +26,8 @@ from callpool.dispatcher.sight import RoomsAway
 from callpool.dispatcher.webhooks import Change, Webhooks, application
 from callpool.secrets import Secret
 from callpool.setting_groups import LiveKit
-from processes import LOOPBACK, LiveKitServer, livekit_server_in
+from processes import LOOPBACK, LiveKitServer, clean_environment, livekit_server_in
+from processes import until as wait_for
 
 pytestmark = [pytest.mark.call, pytest.mark.timeout(120)]
 
@@ -194,3 +199,36 @@ async def test_the_server_tells_what_happens_and_signs_it(served: Served) -> Non
         await until(is_over, "the end is told")
     finally:
         await runner.cleanup()
+
+
+def test_the_command_serves_until_it_is_told_to_stop(served: Served, tmp_path: Path) -> None:
+    """With a store that it makes itself; it says where the webhooks go, and refuses what nobody signed."""
+    url = f"http://{LOOPBACK}:{served.webhook_port}"
+    more = {"CALLPOOL_DISPATCHER_PORT": str(served.webhook_port), "CALLPOOL_DATA_DIR": str(tmp_path)}
+    with (tmp_path / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "callpool", "dispatcher"],
+            env=clean_environment(**served.server.env, **more),
+            stdout=log,
+            stderr=log,
+        )
+    try:
+        wait_for(lambda: status(f"{url}/readyz") == 200, "the dispatcher is ready")
+        assert f"webhooks={url}{WEBHOOK_PATH}" in (tmp_path / "log").read_text()
+        assert status(f"{url}{WEBHOOK_PATH}", b"{}") == 401
+        process.terminate()
+        assert process.wait(10) == 0
+    finally:
+        process.kill()
+        process.wait()
+
+
+def status(url: str, body: bytes | None = None) -> int:
+    """The status of an address; 0 when nobody listens."""
+    try:
+        with urllib.request.urlopen(url, body, timeout=2) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
+    except OSError:
+        return 0

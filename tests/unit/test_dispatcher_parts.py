@@ -121,6 +121,19 @@ def test_a_webhook_may_come_a_little_later_than_the_list() -> None:
     assert not census.often(130)
 
 
+def test_a_room_that_came_and_went_between_two_lists_was_told_of() -> None:
+    """However long before the second one."""
+    census = Census()
+    census.told("a", "RM", 0)
+    census.take([room("a")], 1)
+    census.told("b", "RM_2", 25)
+    census.take([room("a"), room("b")], 31)
+    census.told("b", "RM_2", 40)
+    census.take([room("a")], 61)
+    census.take([room("a")], 91)
+    assert not census.often(91)
+
+
 def test_a_list_that_takes_long_is_asked_for_less_often() -> None:
     """It takes a twentieth of the time at most."""
     assert Census().pause_s(2.0, 0) == 40

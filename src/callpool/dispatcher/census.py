@@ -14,8 +14,8 @@ SELDOM_S = 30.0
 SHARE = 20
 """A list that takes long is asked for less often: the time between two is this many times what one took."""
 TOLD_S = 8.0
-"""How far a webhook and the change in the list that it tells of may be apart, seconds: the server updates a
-list up to 5 s late."""
+"""How long before the list that does not show it yet a change may be told, seconds: the server updates a list
+up to 5 s late."""
 DISTRUST_S = 60.0
 """How long the rooms are listed often after a webhook was missed, seconds."""
 YOUNG_S = 6.0
@@ -37,7 +37,8 @@ class Census:
     _untold_s: dict[str, float] = field(default_factory=dict)
     _heard: bool = False
     _distrust_until_s: float = float("-inf")
-    _counted: bool = False
+    _listed_s: float | None = None
+    """When the list before was taken."""
 
     @property
     def rooms(self) -> int:
@@ -81,11 +82,11 @@ class Census:
                 look.append(room.name)
         for name in known:
             self._expect_word(name, now_s)
-        self._counted = True
+        self._listed_s = now_s
         return look, list(known)
 
     def _expect_word(self, room: str, now_s: float) -> None:
-        if self._counted and now_s - self._told_s.get(room, float("-inf")) > TOLD_S:
+        if self._listed_s is not None and self._told_s.get(room, float("-inf")) < self._listed_s - TOLD_S:
             self._untold_s.setdefault(room, now_s)
 
     def _judge(self, now_s: float) -> None:
