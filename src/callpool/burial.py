@@ -24,14 +24,17 @@ class Burial:
     def __init__(self, calls: Calls) -> None:
         self._calls = calls
 
-    async def of_job(self, info: RunningJobInfo, pid: int) -> None:
-        """Close the record of a job whose process is gone; also of one that died before its first write."""
+    async def of_job(self, info: RunningJobInfo, pid: int, how: str | None = None) -> None:
+        """Close the record of a job whose process is gone; also of one that died before its first write.
+
+        `how` it ended, where that is known, such as `hanging`.
+        """
         now = datetime.now(UTC)
         job = info.job
         call = from_dispatch(job.metadata, job_id=job.id, room=job.room.name, agent_name=job.agent_name)
         await self._calls.begin(call)
         await self._calls.job_started(call.call_id, job_entry(job.id, info.worker_id, pid, now))
-        await self._close(call.call_id, job.id, ending.JOB_DIED, now)
+        await self._close(call.call_id, job.id, ending.JOB_DIED, now, how)
 
     async def of_lost_workers(self) -> None:
         """Close the records whose last job ran on this host in a process that is no more.
@@ -43,13 +46,15 @@ class Burial:
             if not still_runs(job):
                 await self._close(call_id, job.job_id, ending.WORKER_DIED, now)
 
-    async def _close(self, call_id: str, job_id: str, how: Ending, now: datetime) -> None:
-        if await self._calls.job_ended(call_id, job_id, now, how.reason):
+    async def _close(
+        self, call_id: str, job_id: str, final: Ending, now: datetime, how: str | None = None
+    ) -> None:
+        how = how or final.reason
+        if await self._calls.job_ended(call_id, job_id, now, how):
             logger.error(
-                "job died",
-                extra={"action": "job_died", "job_id": job_id, "call_id": call_id, "how": how.reason},
+                "job died", extra={"action": "job_died", "job_id": job_id, "call_id": call_id, "how": how}
             )
-            await self._calls.end(call_id, how, now)
+            await self._calls.end(call_id, final, now)
 
 
 def still_runs(job: Job) -> bool:

@@ -30,6 +30,7 @@ from callpool.ending import Ending
 from callpool.greeting import Greeting
 from callpool.hand_off import Conversation, Models
 from callpool.identification import Identification
+from callpool.isolation import step_behind
 from callpool.language import Languages
 from callpool.language_models import LanguageModels
 from callpool.line import Hello, Line
@@ -37,6 +38,7 @@ from callpool.manners import Manners
 from callpool.mcp_servers import McpServers
 from callpool.pipeline import build_pipeline, build_session, build_vad, room_options
 from callpool.profiles import Profiles
+from callpool.pulse import Patience, Progress, Pulse, attended
 from callpool.settings import Settings
 from callpool.stages import Roster, Stage, load_roster
 from callpool.store.calls import Calls
@@ -97,6 +99,7 @@ class LiveCall:
     calls: Calls
     modules: frozenset[str] = field(default_factory=lambda: frozenset(sys.modules))
     """What was imported when the call began: nothing may be added while somebody waits."""
+    pulse: Pulse | None = None
 
     def save_stage(self, entry: StageEntry) -> None:
         self.writer.submit(lambda: self.calls.stage_entered(self.call.call_id, entry))
@@ -110,6 +113,7 @@ class LiveCall:
 
 def warm_up(settings: Settings, line: Path, proc: JobProcess) -> None:
     """Load everything that a call needs. Runs in a process of its own, before any caller waits."""
+    step_behind(settings.worker.job_nice)
     roster = load_roster(settings.worker.roster)
     profiles = Profiles.read(settings)
     service_phrases.load()
@@ -154,7 +158,10 @@ async def answer(ctx: JobContext) -> None:
     warm.live = live = LiveCall(call, ctx, Writer(), warm.calls)
     ctx.room.on("disconnected", lambda reason: _on_disconnected(call, reason))
     _record_beginning(live)
-    await warm.line.open(Hello(ctx.job.id, call.call_id, os.getpid()))
+    hello = Hello(ctx.job.id, call.call_id, os.getpid())
+    await warm.line.open(hello)
+    progress = Progress(Patience.of(warm.settings), lambda: attended(ctx.room, call))
+    live.pulse = Pulse(warm.line, hello, progress)
     warm.mcp.start()
     languages = Languages(call, warm.identification, on_change=live.save_language)
     conversation = Conversation(
@@ -182,6 +189,7 @@ async def answer(ctx: JobContext) -> None:
     pipeline.prewarm()
     warm.models.prewarm()
     session = build_session(warm.settings, pipeline, call)
+    progress.follow(session)
     Transcript(call, live.save_turn).follow(session)
     languages.follow(session, pipeline)
     Apology(session, give_up=lambda: _finish(ctx, call, ending.PROVIDER_FAILED))
@@ -222,6 +230,8 @@ async def hang_up(ctx: JobContext) -> None:
     emptied = ctx.delete_room()  # nobody is kept in a silent room by a store that is away
     await closing
     await live.calls.close()
+    if live.pulse is not None:
+        await live.pulse.stop()
     await warm.line.aclose()
     await warm.mcp.aclose()
     await warm.roster.close_business(warm.business)

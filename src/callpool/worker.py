@@ -24,6 +24,7 @@ from callpool.stages import load_roster, prepare_business
 from callpool.stopping import stop_event
 from callpool.store.calls import Calls
 from callpool.telemetry.logs import set_up_logs
+from callpool.watchdog import Watchdog
 
 logger = logging.getLogger(__name__)
 
@@ -63,7 +64,7 @@ def build_server(settings: Settings, admission: Admission, line: Path) -> AgentS
         num_idle_processes=settings.worker.warm_processes,
         setup_fnc=functools.partial(job.warm_up, settings, line),
         preload_modules=[*PRELOAD, settings.worker.roster, *roster.modules, *plugins(settings)],
-        job_memory_limit_mb=settings.worker.memory_limit_mb,
+        job_memory_limit_mb=0,  # it looks every 5 s only: see watchdog.py
         shutdown_process_timeout=STOP_S,
         session_end_timeout=STOP_S,
         initialize_process_timeout=60.0,
@@ -86,6 +87,8 @@ class Worker:
         self._burial = Burial(calls)
         self._admission = Admission(settings.worker.capacity)
         self._switchboard = Switchboard()
+        self._watchdog = Watchdog(settings.worker, reachable=self._switchboard.path.exists)
+        self._switchboard.listen(self._watchdog.hear)
         self._server = build_server(settings, self._admission, self._switchboard.path)
         self._registered = False
         self._burials: set[asyncio.Task[None]] = set()
@@ -101,6 +104,7 @@ class Worker:
         await listen(health, "WORKER", self._settings.worker.host, self._settings.worker.port)
         serving = asyncio.create_task(self._server.run(), name="agent-server")
         stopping = asyncio.create_task(stop_event().wait(), name="signals")
+        watching = asyncio.create_task(self._watchdog.run(), name="watchdog")
         try:
             await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
             if serving.done():
@@ -112,6 +116,7 @@ class Worker:
         except RuntimeError as error:
             raise CallpoolError(f"LIVEKIT_URL is {self._settings.livekit.url!r}: {error}") from error
         finally:
+            watching.cancel()
             await asyncio.gather(*self._burials, return_exceptions=True)
             await self._switchboard.aclose()
             await health.cleanup()
@@ -166,12 +171,21 @@ class Worker:
         # Private, because the SDK tells nobody that a job's process has ended, and a killed one cannot write
         # its own ending. test_real_calls.py kills a job, and fails when the pool or its event moves.
         self._server._proc_pool.on("process_closed", self._on_process_closed)
+        # Private for the same reason; the tests in tests/chaos kill jobs that are watched from here.
+        self._server._proc_pool.on("process_job_launched", self._on_job_launched)
+
+    def _on_job_launched(self, process: ProcJobExecutor) -> None:
+        if (info := process.running_job) is not None and process.pid is not None:
+            self._watchdog.watch(info.job.id, process.pid)
 
     def _on_process_closed(self, process: ProcJobExecutor) -> None:
         if (info := process.running_job) is None:
             return
         self._admission.release(info.job.id)
-        burial = asyncio.create_task(self._burial.of_job(info, process.pid or 0), name=f"bury-{info.job.id}")
+        how = self._watchdog.forget(info.job.id)
+        burial = asyncio.create_task(
+            self._burial.of_job(info, process.pid or 0, how), name=f"bury-{info.job.id}"
+        )
         self._burials.add(burial)
         burial.add_done_callback(self._burials.discard)
 
