@@ -70,6 +70,8 @@ class Kennel:
         self.started.append(process)
         assert process.stdout is not None
         assert process.stdout.readline() == b"up\n"
+        if code == SLEEPS:
+            until(lambda: psutil.Process(process.pid).status() == psutil.STATUS_SLEEPING, "it sleeps")
         self.dog.watch(job_id, process.pid)
         if known:
             self.dog.hear(Hello(job_id, f"c_{job_id}", process.pid), Beat())
