@@ -35,13 +35,15 @@ from callpool.errors import StoreError
 from callpool.greeting import Greeting
 from callpool.hand_off import Conversation, Models
 from callpool.identification import Identification
+from callpool.isolation import step_behind
 from callpool.language import Languages
 from callpool.language_models import LanguageModels
-from callpool.line import Hello, Line
+from callpool.line import Hello, Leave, Line, Message
 from callpool.manners import Manners, take_leave
 from callpool.mcp_servers import McpServers
 from callpool.pipeline import build_pipeline, build_session, build_vad, room_options
 from callpool.profiles import Profiles
+from callpool.pulse import Patience, Progress, Pulse, attended
 from callpool.resumption import MOST_RESTARTS, Resumption
 from callpool.settings import Settings
 from callpool.stages import Roster, Stage, load_roster
@@ -119,6 +121,7 @@ class LiveCall:
     _checkpoint: Callable[[], str] | None = None
     modules: frozenset[str] = field(default_factory=lambda: frozenset(sys.modules))
     """What was imported when the call began: nothing may be added while somebody waits."""
+    pulse: Pulse | None = None
 
     def save_stage(self, entry: StageEntry) -> None:
         self.writer.submit(lambda: self.calls.stage_entered(self.call.call_id, entry))
@@ -141,9 +144,23 @@ class LiveCall:
         self.superseded = True
         self.ctx.shutdown(reason="superseded")
 
+    def hear(self, message: Message) -> None:
+        """What the worker says."""
+        if isinstance(message, Leave) and self.call.ending is None:
+            _finish(self.ctx, self.call, ending.WORKER_STOPPED)
+            self.lose(ending.WORKER_STOPPED)  # at once: the session takes its time to close
+
+    def lose(self, how: Ending) -> None:
+        """Leave the call to another job."""
+        logger.warning("call left to another job", extra={"action": "left", "reason": how.reason})
+        now = datetime.now(UTC)
+        self.writer.submit(lambda: self.calls.lose(self.call.call_id, self.job, how, now))
+
     async def _write_checkpoint(self) -> None:
         make, self._checkpoint = self._checkpoint, None
-        if make is None or self.superseded or self.call.ending is not None:
+        if make is None or self.superseded:
+            return
+        if self.call.ending is not None and self.call.ending not in RECOVERABLE:
             return
         if not await self.calls.save_checkpoint(self.call.call_id, self.ctx.job.id, make()):
             self.supersede()
@@ -151,6 +168,7 @@ class LiveCall:
 
 def warm_up(settings: Settings, parent: Parent, proc: JobProcess) -> None:
     """Load everything that a call needs. Runs in a process of its own, before any caller waits."""
+    step_behind(settings.worker.job_nice)
     roster = load_roster(settings.worker.roster)
     profiles = Profiles.read(settings)
     service_phrases.load()
@@ -201,7 +219,11 @@ async def answer(ctx: JobContext) -> None:
     if claim is None:
         live.supersede()
         return
-    await warm.line.open(Hello(ctx.job.id, call.call_id, os.getpid()))
+    hello = Hello(ctx.job.id, call.call_id, os.getpid())
+    await warm.line.open(hello)
+    warm.line.listen(live.hear)
+    progress = Progress(Patience.of(warm.settings), lambda: attended(ctx.room, call))
+    live.pulse = Pulse(warm.line, hello, progress)
     turn, history = _restore(call, claim)
     if claim.losses > MOST_RESTARTS:
         await _give_up(live, warm)
@@ -237,6 +259,7 @@ async def answer(ctx: JobContext) -> None:
     session = build_session(warm.settings, pipeline, call)
     if history is not None:
         session.history.items.extend(history.items)
+    progress.follow(session)
     transcript = Transcript(call, live.save_turn, turn=turn)
     transcript.follow(session)
     checkpoints = Checkpoints(call, lambda: transcript.turn, live.save_checkpoint)
@@ -276,6 +299,8 @@ async def hang_up(ctx: JobContext) -> None:
         emptied = await _write_ending(live)
     await live.writer.aclose()
     await live.calls.close()
+    if live.pulse is not None:
+        await live.pulse.stop()
     await warm.line.aclose()
     await warm.mcp.aclose()
     await warm.roster.close_business(warm.business)
@@ -366,8 +391,7 @@ async def _write_ending(live: LiveCall) -> asyncio.Future[object] | None:
     now = datetime.now(UTC)
     final = call.ending
     if final in RECOVERABLE:
-        live.writer.submit(lambda: calls.lose(call.call_id, live.job, final, now))
-        logger.warning("call left to another job", extra={"action": "left", "reason": final.reason})
+        live.lose(final)
         return None
     live.writer.submit(lambda: calls.job_ended(call.call_id, ctx.job.id, now, final.reason))
     live.writer.submit(lambda: calls.end(call.call_id, final, now))

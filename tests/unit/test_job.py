@@ -17,6 +17,7 @@ from callpool import ending, job
 from callpool.call import Call
 from callpool.ending import Ending
 from callpool.job import LiveCall, Warm
+from callpool.line import Line
 from callpool.store.calls import Calls
 from callpool.store.writer import Writer
 
@@ -65,7 +66,7 @@ async def ctx(tmp_path: Path) -> AsyncIterator[Context]:
         await calls.begin(call)
         closed = SimpleNamespace(aclose=nothing, close_business=nothing)
         live = LiveCall(call, ctx, Writer(), calls)  # type: ignore[arg-type]
-        warm = SimpleNamespace(live=live, mcp=closed, roster=closed, business=None)
+        warm = SimpleNamespace(live=live, mcp=closed, roster=closed, business=None, line=Line(None))
         ctx.proc.userdata["warm"] = warm
         yield ctx
 
