@@ -172,6 +172,24 @@ def evaluate(
     )
 
 
+@root.group()
+def bench() -> None:
+    """Measurements on real parts, on this machine."""
+
+
+@bench.command("recover")
+@click.argument("kills", nargs=-1, type=click.Choice(["job", "worker", "host"]))
+@click.option(
+    "-n", "count", type=click.IntRange(1, 1000), default=5, show_default=True, help="Kills of each kind."
+)
+@as_json_option
+def bench_recover(kills: tuple[str, ...], count: int, as_json: bool) -> None:
+    """Kill jobs, workers and hosts in mid-call: how long until the caller hears an agent again."""
+    from callpool.bench import recover
+
+    _run(recover.run(_load(), kills=kills, count=count, as_json=as_json))
+
+
 @root.command()
 @click.option("--measure", is_flag=True, help="Measure first tokens, first audio and scenarios passed, now.")
 @as_json_option

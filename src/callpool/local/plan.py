@@ -118,10 +118,11 @@ def child_environment(
         env["CALLPOOL_STORE_URL"] = settings.store_url
     if "worker.drain_timeout_s" not in settings.given:
         env["CALLPOOL_DRAIN_TIMEOUT_S"] = str(DRAIN_S)
-    return env | _local_providers(settings, addresses.providers)
+    return env | local_providers(settings, addresses.providers)
 
 
-def _local_providers(settings: Settings, origin: str) -> dict[str, str]:
+def local_providers(settings: Settings, origin: str) -> dict[str, str]:
+    """What has a process use the local providers at `origin`, wherever the settings name no other ones."""
     env: dict[str, str] = {}
     for provider, base_url in local_base_urls(settings, origin).items():
         env |= {f"{provider.upper()}_API_KEY": LOCAL_KEY, f"{provider.upper()}_BASE_URL": base_url}
