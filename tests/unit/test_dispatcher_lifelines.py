@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
 from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
-from callpool.dispatcher.lifelines import LATE_S, STALE_S, STALLED_S, Lifelines
+from callpool.dispatcher.lifelines import LATE_S, STALE_S, STALLED_S, Lifelines, ProcessState, process_state
 from callpool.pool import LEASE_S, Lease
+from processes import until
 
 STEP_S = 0.25
 REMOTE = Lease("w1", "callpool", "elsewhere", 7, capacity=4, running=1, draining=False, beat=1)
@@ -18,8 +21,8 @@ LOCAL = replace(REMOTE, host="here")
 class Pool:
     """Leases that are looked at every STEP_S."""
 
-    def __init__(self, runs: Callable[[int], bool] = lambda _: True) -> None:
-        self.lifelines = Lifelines(host="here", runs=runs)
+    def __init__(self, state_of: Callable[[int], ProcessState] = lambda _: "running") -> None:
+        self.lifelines = Lifelines(host="here", state_of=state_of)
         self.now_s = 1000.0
 
     def pass_time(self, lease: Lease, for_s: float, *, beating: bool = False) -> Lease:
@@ -53,7 +56,7 @@ def test_a_lease_whose_beats_stand_still_runs_out() -> None:
 def test_one_whose_process_is_gone_is_dead_at_once() -> None:
     """On this host there is no need to wait."""
     alive = {7}
-    pool = Pool(alive.__contains__)
+    pool = Pool(lambda pid: "running" if pid in alive else "gone")
     pool.pass_time(LOCAL, 1, beating=True)
     alive.clear()
     pool.pass_time(LOCAL, STEP_S)
@@ -62,7 +65,7 @@ def test_one_whose_process_is_gone_is_dead_at_once() -> None:
 
 def test_a_process_that_was_never_seen_here_may_be_in_a_container() -> None:
     """Whose host's name is ours, and whose process ids are not: its beats alone count."""
-    pool = Pool(lambda _: False)
+    pool = Pool(lambda _: "gone")
     pool.pass_time(LOCAL, 30, beating=True)
     assert not pool.lifelines.dead
 
@@ -74,6 +77,25 @@ def test_one_whose_process_runs_has_more_time() -> None:
     assert not pool.lifelines.dead
     pool.pass_time(LOCAL, 3 * STEP_S)
     assert pool.lifelines.dead == {"w1"}
+
+
+def test_one_whose_process_is_stopped_has_not() -> None:
+    """No machine is so busy."""
+    pool = Pool(lambda _: "stopped")
+    pool.pass_time(LOCAL, LEASE_S + 3 * STEP_S)
+    assert pool.lifelines.dead == {"w1"}
+
+
+def test_how_a_process_is() -> None:
+    """Running, stopped, waited for by nobody, waited for."""
+    process = subprocess.Popen(["sleep", "60"])
+    until(lambda: process_state(process.pid) == "running", "it runs")
+    process.send_signal(signal.SIGSTOP)
+    until(lambda: process_state(process.pid) == "stopped", "it is stopped")
+    process.kill()
+    until(lambda: process_state(process.pid) == "gone", "it is a zombie")
+    process.wait()
+    assert process_state(process.pid) == "gone"
 
 
 def test_nobody_dies_of_this_process_s_own_pause() -> None:
@@ -123,7 +145,7 @@ def test_the_server_may_err_about_a_vanished_worker_for_a_while() -> None:
     assert not pool.lifelines.server_may_err
 
     alive = {7}
-    pool = Pool(alive.__contains__)
+    pool = Pool(lambda pid: "running" if pid in alive else "gone")
     pool.pass_time(LOCAL, 1, beating=True)
     alive.clear()
     pool.pass_time(LOCAL, STEP_S)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 import psutil
 
@@ -22,14 +23,20 @@ STALE_S = 60.0
 """How long the server may take a worker that vanished without a word for available, seconds."""
 
 
-def process_runs(pid: int) -> bool:
-    """Whether a process of this machine is alive. A zombie is not."""
+ProcessState = Literal["running", "stopped", "gone"]
+
+
+def process_state(pid: int) -> ProcessState:
+    """How a process of this machine is. A zombie is gone; a stopped one does nothing by itself."""
     try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+        status = psutil.Process(pid).status()
     except psutil.NoSuchProcess:
-        return False
+        return "gone"
     except psutil.Error:
-        return True
+        return "running"
+    if status == psutil.STATUS_ZOMBIE:
+        return "gone"
+    return "stopped" if status == psutil.STATUS_STOPPED else "running"
 
 
 @dataclass
@@ -39,12 +46,17 @@ class _Line:
     """Its process was seen on this host. A container may share the host's name and not its processes."""
     silent_s: float = 0.0
     """How long its beats have stood still."""
-    ended: bool = False
-    """Its process was seen, and is gone."""
+    state: ProcessState = "gone"
+    """How its process is on this host."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether its process was seen, and is gone."""
+        return self.has_run and self.state == "gone"
 
     @property
     def dead(self) -> bool:
-        return self.ended or self.silent_s > (STALLED_S if self.has_run else LEASE_S)
+        return self.ended or self.silent_s > (STALLED_S if self.state == "running" else LEASE_S)
 
 
 @dataclass
@@ -52,7 +64,7 @@ class Lifelines:
     """The workers' leases."""
 
     host: str = field(default_factory=socket.gethostname)
-    runs: Callable[[int], bool] = process_runs
+    state_of: Callable[[int], ProcessState] = process_state
     _lines: dict[str, _Line] = field(default_factory=dict)
     _looked_s: float = float("-inf")
     _vanished_s: dict[str, float] = field(default_factory=dict)
@@ -66,9 +78,9 @@ class Lifelines:
             old = self._lines.get(lease.worker)
             if old is not None and old.lease.pid != lease.pid:
                 old = None  # another process has taken the name
-            runs = lease.host == self.host and self.runs(lease.pid)
-            line = _Line(lease, has_run=runs or (old is not None and old.has_run))
-            line.ended = line.has_run and not runs
+            state = self.state_of(lease.pid) if lease.host == self.host else "gone"
+            has_run = state != "gone" or (old is not None and old.has_run)
+            line = _Line(lease, has_run, state=state)
             if old is not None and old.lease.beat == lease.beat and gap_s <= LATE_S:
                 line.silent_s = old.silent_s + min(gap_s, MOST_COUNTED_S)
             lines[lease.worker] = line
