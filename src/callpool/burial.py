@@ -12,7 +12,7 @@ from livekit.agents.job import RunningJobInfo
 from livekit.protocol import agent
 
 from callpool import ending
-from callpool.call import Call, from_dispatch
+from callpool.call import Call, from_dispatch, name_of_visit
 from callpool.ending import Ending
 from callpool.store.calls import Calls
 from callpool.store.record import Job
@@ -60,7 +60,8 @@ class Burial:
 
 def call_of(job: agent.Job) -> Call:
     """The call that a job was dispatched for."""
-    return from_dispatch(job.metadata, job_id=job.id, room=job.room.name, agent_name=job.agent_name)
+    name = name_of_visit(job.room.sid or job.id)
+    return from_dispatch(job.metadata, name=name, room=job.room.name, agent_name=job.agent_name)
 
 
 def still_runs(job: Job) -> bool:

@@ -25,7 +25,7 @@ from callpool.apology import Apology
 from callpool.backchannel import Backchannels
 from callpool.barge_in import end_speech_at_first_word
 from callpool.burial import job_entry
-from callpool.call import Call, Caller, from_dispatch
+from callpool.call import Call, Caller, from_dispatch, name_of_visit
 from callpool.checkpoint import Checkpoint, Checkpoints, UnreadableCheckpoint
 from callpool.checkpoint import warm_up as warm_up_checkpoints
 from callpool.departure import Departure
@@ -65,7 +65,6 @@ CLOSED_ROOM = frozenset(
     {
         rtc.DisconnectReason.UNKNOWN_REASON,
         rtc.DisconnectReason.CLIENT_INITIATED,
-        rtc.DisconnectReason.PARTICIPANT_REMOVED,
         rtc.DisconnectReason.ROOM_DELETED,
         rtc.DisconnectReason.ROOM_CLOSED,
     }
@@ -156,6 +155,16 @@ class LiveCall:
         now = datetime.now(UTC)
         self.writer.submit(lambda: self.calls.lose(self.call.call_id, self.job, how, now))
 
+    async def give_way(self) -> None:
+        """Find out whether another job serves the call by now: this one may have been cut off for a while."""
+        if not await self.calls.serves(self.call.call_id, self.job.job_id):
+            self.supersede()
+
+    async def write_end(self, final: Ending, now: datetime) -> None:
+        """End the call, unless another job serves it."""
+        if not self.superseded:
+            await self.calls.end(self.call.call_id, final, now)
+
     async def _write_checkpoint(self) -> None:
         make, self._checkpoint = self._checkpoint, None
         if make is None or self.superseded:
@@ -205,7 +214,7 @@ async def answer(ctx: JobContext) -> None:
     warm: Warm = ctx.proc.userdata["warm"]
     call = from_dispatch(
         ctx.job.metadata,
-        job_id=ctx.job.id,
+        name=name_of_visit(ctx.job.room.sid or ctx.job.id),
         room=ctx.job.room.name,
         agent_name=ctx.job.agent_name,
         languages=warm.settings.worker.languages,
@@ -321,10 +330,11 @@ async def _claim(live: LiveCall) -> Claim | None:
     call = live.call
     try:
         claim = await live.calls.claim(call, live.job)
-        if claim.outcome == "over":
-            # Its token was used once more: another visit, in the same room.
-            call.call_id = f"c_{live.job.job_id}"
-            claim = await live.calls.claim(call, live.job)
+        for name in (live.ctx.job.room.sid, live.job.job_id):
+            if claim.outcome == "over":
+                # Its token was used once more: another visit, in a room of the same name.
+                call.call_id = name_of_visit(name)
+                claim = await live.calls.claim(call, live.job)
     except StoreError:
         if call.is_redispatched:
             raise
@@ -394,9 +404,12 @@ async def _write_ending(live: LiveCall) -> asyncio.Future[object] | None:
         live.lose(final)
         return None
     live.writer.submit(lambda: calls.job_ended(call.call_id, ctx.job.id, now, final.reason))
-    live.writer.submit(lambda: calls.end(call.call_id, final, now))
-    logger.info("call ended", extra={"action": "ended", "result": final.result, "reason": final.reason})
+    live.writer.submit(live.give_way)
+    live.writer.submit(lambda: live.write_end(final, now))
     await live.writer.settle(RECORD_FIRST_S)
+    if live.superseded:
+        return None
+    logger.info("call ended", extra={"action": "ended", "result": final.result, "reason": final.reason})
     return ctx.delete_room()  # nobody is kept in a silent room by a store that is away
 
 
@@ -406,7 +419,9 @@ def _finish(ctx: JobContext, call: Call, how: Ending) -> None:
 
 
 def _on_disconnected(call: Call, reason: rtc.DisconnectReason.ValueType) -> None:
-    if reason not in CLOSED_ROOM:
+    if reason == rtc.DisconnectReason.PARTICIPANT_REMOVED:
+        call.end(ending.AGENT_REMOVED)  # by the dispatcher, which took this job for dead
+    elif reason not in CLOSED_ROOM:
         call.end(ending.SERVER_LOST)
 
 

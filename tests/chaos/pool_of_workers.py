@@ -28,6 +28,10 @@ BACK_S = 20.0
 5 s for a worker; `callpool bench recover` measures it, since these machines are too noisy to assert it."""
 
 
+PATIENCE = {"CALLPOOL_SILENCE_S": "120"}
+"""A caller who waits while the test speaks with another one is not asked whether they are there."""
+
+
 @dataclass
 class Pool:
     """The running parts."""
@@ -63,7 +67,7 @@ class Pool:
             CALLPOOL_WORKER_PORT=str(port),
             CALLPOOL_WORKER_NAME=name,
             **local_providers_of(running.providers),
-            **more,
+            **{**PATIENCE, **more},
         )
         with (self.folder / f"{name}.log").open("ab") as log:
             process = subprocess.Popen(
@@ -101,13 +105,18 @@ def answers(url: str) -> bool:
         return False
 
 
-def kill_tree(pid: int) -> None:
-    """SIGKILL to a process and all that descends from it, as when a machine is gone."""
+def tree_of(pid: int) -> list[psutil.Process]:
+    """A process and all that descends from it; empty when it is gone."""
     try:
         top = psutil.Process(pid)
-        family = [top, *top.children(recursive=True)]
+        return [top, *top.children(recursive=True)]
     except psutil.NoSuchProcess:
-        return
+        return []
+
+
+def kill_tree(pid: int) -> None:
+    """SIGKILL to a process and all that descends from it, as when a machine is gone."""
+    family = tree_of(pid)
     for one in family:
         try:
             one.kill()
@@ -119,7 +128,8 @@ def kill_tree(pid: int) -> None:
 @contextmanager
 def pool_in(folder: Path, livekit_program: Path, free_port: Callable[[], int], **more: str) -> Iterator[Pool]:
     """A pool whose files are in `folder`."""
-    env = any_ports(CALLPOOL_LIVEKIT_SERVER=str(livekit_program), CALLPOOL_WARM_PROCESSES="1", **more)
+    env = any_ports(CALLPOOL_LIVEKIT_SERVER=str(livekit_program), CALLPOOL_WARM_PROCESSES="1")
+    env |= PATIENCE | more
     with started(folder, env) as up:
         up.ready()
         yield Pool(up, folder, free_port)

@@ -23,9 +23,7 @@ QUESTION = "Where is my order? The number is one two three four five."
 def pool(
     tmp_path_factory: pytest.TempPathFactory, livekit_program: Path, free_port: Callable[[], int]
 ) -> Iterator[Pool]:
-    # Callers of these tests listen to other calls meanwhile: nobody shall ask whether they are still there.
-    patience = {"CALLPOOL_SILENCE_S": "120"}
-    with pool_in(tmp_path_factory.mktemp("pool"), livekit_program, free_port, **patience) as pool:
+    with pool_in(tmp_path_factory.mktemp("pool"), livekit_program, free_port) as pool:
         yield pool
 
 
@@ -42,7 +40,7 @@ async def test_sigterm_during_four_calls_lets_them_finish_and_hands_the_rest_ove
 
     A second signal does not wait for the drain's end.
     """
-    more = {"CALLPOOL_WARM_PROCESSES": "4", "CALLPOOL_DRAIN_TIMEOUT_S": "600", "CALLPOOL_SILENCE_S": "120"}
+    more = {"CALLPOOL_WARM_PROCESSES": "4", "CALLPOOL_DRAIN_TIMEOUT_S": "600"}
     with pool.worker("doomed", **more) as doomed:
         # The worker of `up` is full or gone for now: all four calls are the doomed one's.
         os.kill(pool.pids["worker"], signal.SIGSTOP)

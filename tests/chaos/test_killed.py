@@ -10,7 +10,17 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
-from pool_of_workers import Pool, heard_again, job_of, kill_tree, killed, pool_in, spoken, worker_pid
+from pool_of_workers import (
+    Pool,
+    heard_again,
+    job_of,
+    kill_tree,
+    killed,
+    pool_in,
+    spoken,
+    tree_of,
+    worker_pid,
+)
 from sqlalchemy import text
 
 from callpool import ending
@@ -131,3 +141,26 @@ async def orders(pool: Pool) -> int:
             return int((await connection.execute(text("SELECT count(*) FROM orders"))).scalar_one())
     finally:
         await engine.dispose()
+
+
+async def test_a_worker_that_was_taken_for_dead_does_not_end_the_call_that_it_lost(
+    pool: Pool, telephone: Telephone
+) -> None:
+    """It was stopped for a while, as a machine that swaps or is suspended; its call is served elsewhere."""
+    with pool.worker("second", CALLPOOL_WARM_PROCESSES="2"):
+        call = await telephone.dial()
+        await call.greeting()
+        stopped = tree_of(worker_pid(await job_of(telephone, call)))
+        at = time.monotonic()
+        for one in stopped:
+            one.suspend()
+        try:
+            assert "cut off" in await heard_again(call, at)
+        finally:
+            for one in stopped:
+                one.resume()
+        assert "name" in await call.say(QUESTION)
+        assert "december" in await call.say("My name is James Miller.")
+        record = await telephone.record(call.invitation.call_id, lambda found: found.jobs, "it has jobs")
+        assert record.ending is None
+        await call.caller.leave()

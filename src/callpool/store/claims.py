@@ -54,6 +54,11 @@ class Claims(Transactions):
             retry_for_s=CLAIM_S,
         )
 
+    async def serves(self, call_id: str, job_id: str) -> bool:
+        """Whether a job still serves a call, or nobody does."""
+        query = select(calls.c.serving_job).where(calls.c.call_id == call_id)
+        return all(row.serving_job in (None, job_id) for row in await self._rows(query))
+
     async def save_checkpoint(self, call_id: str, job_id: str, document: str) -> bool:
         """Keep what the next job would need. False: another job serves the call, or it is over."""
 
