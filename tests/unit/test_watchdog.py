@@ -213,8 +213,8 @@ async def test_a_job_that_gets_no_cpu_is_granted_more_time(
     kennel: Kennel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It would run if it could, on a machine less crowded. In the end it is replaced all the same."""
-    monkeypatch.setattr(psutil.Process, "status", lambda _: psutil.STATUS_RUNNING)
     process = kennel.job()
+    monkeypatch.setattr(psutil.Process, "status", lambda _: psutil.STATUS_RUNNING)
     await kennel.pass_by(STARVED * 5)
     assert alive(process)
     await kennel.pass_by(1)
