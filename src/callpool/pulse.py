@@ -33,6 +33,8 @@ was stopped. Nobody could answer meanwhile."""
 SPEECH_S = 300.0
 """The longest speech of the agent's that is believed, seconds. No answer takes minutes, and what plays on for
 ever is a voice whose end was lost."""
+ENDING_S = 90.0
+"""How long a job may still be there once its session has closed, seconds: last writes are given 10 s."""
 CALLERS = (
     rtc.ParticipantKind.PARTICIPANT_KIND_STANDARD,
     rtc.ParticipantKind.PARTICIPANT_KIND_SIP,
@@ -99,7 +101,7 @@ class Progress:
         """What the call hangs in; empty while it gets on."""
         patience, session = self._patience, self._session
         if self._over:
-            return ""
+            return "ending" if self._quiet_s() > ENDING_S else ""
         if session is None or session.agent_state == "initializing":
             return "starting" if self._quiet_s() > patience.answer_s else ""
         if not self._attended():
@@ -140,6 +142,7 @@ class Progress:
 
     def _on_close(self, _: object) -> None:
         self._over = True
+        self._quiet_since = self._clock()
 
 
 def attended(room: rtc.Room, call: Call) -> bool:

@@ -127,9 +127,9 @@ class Worker:
     )
     memory_limit_mb: int = setting(
         "CALLPOOL_JOB_MEMORY_LIMIT_MB",
-        "A job whose memory (PSS) is above it is killed and its call taken up by another, megabytes; "
-        "0: no limit.",
-        0,
+        "A job whose memory (PSS, about 120 in a call) is above it is killed and its call taken up by "
+        "another, megabytes; 0: no limit.",
+        1024,
         memory_limit,
     )
     job_nice: int = setting(

@@ -36,8 +36,11 @@ ENDING_S = 90.0
 """How long a job may take to end once its call is over, seconds: the SDK waits 60 s for one of the steps."""
 STARVED = 3
 """Periods that a job is granted which is not silent by its own fault: it wants to run and gets no CPU."""
+HELD_BACK_TIMES, HELD_BACK_WITHIN_S = 3, 60.0
+"""A job that must be held back so often within so many seconds spins. On a crowded machine it gets no CPU
+while it stands back, and looks calm each time."""
 STARVED_CORES = 0.5
-"""Who uses less of a core than this, and wants to run, has to share it with too many."""
+"""A silent job that uses more of a core spins. One that uses less, and wants to run, is short of CPU."""
 _MB = 1024 * 1024
 
 
@@ -68,6 +71,7 @@ class Watched:
     samples: deque[Sample] = field(default_factory=deque)
     held_back_from: int | None = None
     """Its nice value before it was made to stand back; None: it is not."""
+    held_back_at: deque[float] = field(default_factory=lambda: deque(maxlen=HELD_BACK_TIMES))
     reason: Reason | None = None
     """Why it was killed."""
 
@@ -155,7 +159,7 @@ class Watchdog:
             used = process.memory_info().rss
             if self._is_leak(used):  # RSS is cheap and never below PSS, which is what counts
                 used = _proportional(process)
-        except psutil.NoSuchProcess:
+        except psutil.Error:
             return None
         wants_cpu = status in (psutil.STATUS_RUNNING, psutil.STATUS_DISK_SLEEP)
         return Sample(self._clock(), times.user + times.system, used / _MB, wants_cpu)
@@ -174,28 +178,33 @@ class Watchdog:
             self._kill(watched, "leaking", memory_mb=round(sample.memory_mb))
         elif 0 < settings.job_cpu_limit < (cores := watched.cores(window_s)):
             self._kill(watched, "spinning", cores=round(cores, 2))
-        elif self._hangs(watched, sample, silent_s):
-            busy = 0 < settings.job_cpu_limit < watched.cores(min(watched.patience_s, window_s) / 2)
-            self._kill(watched, "spinning" if busy else "hanging", silent_s=round(silent_s, 1))
+        elif (reason := self._silent_for_too_long(watched, sample, silent_s)) is not None:
+            self._kill(watched, reason, silent_s=round(silent_s, 1))
         else:
             self._hold_back(watched, watched.cores(window_s / 2))
 
-    def _hangs(self, watched: Watched, sample: Sample, silent_s: float) -> bool:
-        """Whether a job has been silent for too long. One that has no CPU to beat with does not hang."""
+    def _silent_for_too_long(self, watched: Watched, sample: Sample, silent_s: float) -> Reason | None:
+        """Why a silent job is to be killed, if it is. One that has no CPU to beat with is given time."""
         settings = self._settings
         if silent_s <= watched.patience_s or not settings.job_heartbeat_s:
-            return False
+            return None
         if not watched.call_id and not self._reachable():
-            return False
-        used = watched.cores(min(watched.patience_s, settings.job_cpu_limit_s) / 2)
-        starved = sample.wants_cpu and used < STARVED_CORES
-        return not starved or silent_s > STARVED * watched.patience_s
+            return None
+        if watched.cores(min(watched.patience_s, settings.job_cpu_limit_s) / 2) > STARVED_CORES:
+            return "spinning"
+        starved = sample.wants_cpu and silent_s <= STARVED * watched.patience_s
+        return None if starved else "hanging"
 
     def _hold_back(self, watched: Watched, cores: float) -> None:
         """Let a job that takes too much CPU stand back behind its siblings, until it takes less."""
         too_much = 0 < self._settings.job_cpu_limit < cores
         fields = {"job_id": watched.job_id, "call_id": watched.call_id, "cores": round(cores, 2)}
         if too_much and watched.held_back_from is None:
+            watched.held_back_at.append(self._clock())
+            often = len(watched.held_back_at) == HELD_BACK_TIMES
+            if often and watched.held_back_at[-1] - watched.held_back_at[0] <= HELD_BACK_WITHIN_S:
+                self._kill(watched, "spinning", cores=round(cores, 2))
+                return
             logger.warning("a job takes too much CPU", extra={"action": "job_held_back", **fields})
             watched.held_back_from = niceness(watched.process)
             set_niceness(watched.process, MOST_NICE)

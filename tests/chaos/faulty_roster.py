@@ -29,10 +29,9 @@ async def work(ctx: RunContext[Call]) -> str:
         case "":
             return "Done."
         case "spin":
-            while True:
-                pass
+            _spin()
         case "churn":
-            threading.Thread(target=lambda: [None for _ in iter(int, 1)], daemon=True).start()
+            threading.Thread(target=_spin, daemon=True).start()
         case "leak":
             threading.Thread(target=_leak, daemon=True).start()
         case "hang":
@@ -56,6 +55,11 @@ def _ordered(call_id: str) -> str:
     fault = order.read_text()
     order.rename(order.with_suffix(".begun"))
     return fault
+
+
+def _spin() -> None:
+    while True:
+        pass
 
 
 def _leak() -> None:

@@ -13,7 +13,7 @@ from livekit.agents import UserInputTranscribedEvent
 from callpool import ending, settings
 from callpool.call import Call
 from callpool.line import Beat, Farewell, Hello, Message
-from callpool.pulse import SPEECH_S, Patience, Progress, Pulse, attended
+from callpool.pulse import ENDING_S, SPEECH_S, Patience, Progress, Pulse, attended
 from fake_session import FakeSession
 
 PATIENCE = Patience(answer_s=30, silence_s=10, monologue_s=45)
@@ -204,12 +204,14 @@ async def test_a_call_that_waits_for_its_caller_is_left_alone(ward: Ward) -> Non
     assert await ward.pass_by(5) == 0
 
 
-async def test_a_session_that_is_closed_beats_to_the_end(ward: Ward) -> None:
-    """Last writes may take a while."""
+async def test_a_job_that_does_not_end_is_found(ward: Ward) -> None:
+    """Last writes may take a while, but nobody waits for ever for its place in the worker."""
     ward.begin()
     ward.session.agent("thinking")
+    ward.attended = False
+    await ward.pass_by(20)
     ward.session.emit("close", SimpleNamespace())
-    assert await ward.pass_by(600) == 600
+    assert await ward.is_found_after() == ENDING_S
 
 
 async def test_a_call_that_gets_on_again_beats_again(ward: Ward) -> None:

@@ -30,7 +30,9 @@ SLEEPS = "import time; print('up', flush=True); time.sleep(600)"
 SPINS = "print('up', flush=True)\nwhile True: pass"
 SPINS_IN_A_THREAD = """
 import threading, time
-threading.Thread(target=lambda: [None for _ in iter(int, 1)], daemon=True).start()
+def spin():
+    while True: pass
+threading.Thread(target=spin, daemon=True).start()
 print('up', flush=True)
 time.sleep(600)
 """
@@ -211,8 +213,8 @@ async def test_a_job_that_gets_no_cpu_is_granted_more_time(
     kennel: Kennel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It would run if it could, on a machine less crowded. In the end it is replaced all the same."""
-    monkeypatch.setattr(psutil.Process, "status", lambda _: psutil.STATUS_RUNNING)
     process = kennel.job()
+    monkeypatch.setattr(psutil.Process, "status", lambda _: psutil.STATUS_RUNNING)
     await kennel.pass_by(STARVED * 5)
     assert alive(process)
     await kennel.pass_by(1)
@@ -292,6 +294,20 @@ async def test_a_job_that_calms_down_is_left_alone(caplog: pytest.LogCaptureFixt
     assert alive(process)
     if os.geteuid() == 0:
         assert niceness(psutil.Process(process.pid)) == before
+    kennel.close()
+
+
+async def test_a_job_that_must_be_held_back_again_and_again_is_killed() -> None:
+    """It spins whenever it is let: on a crowded machine its average would never tell."""
+    kennel = kennel_of(job_cpu_limit=0.3, job_cpu_limit_s=600.0)
+    process = kennel.job()
+    watched = kennel.dog._jobs["AJ_1"]
+    for cores in (0.9, 0.0, 0.9, 0.0):
+        kennel.dog._hold_back(watched, cores)
+    assert alive(process)
+    kennel.dog._hold_back(watched, 0.9)
+    assert killed(process)
+    assert kennel.dog.forget("AJ_1") == "spinning"
     kennel.close()
 
 
