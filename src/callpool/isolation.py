@@ -16,9 +16,9 @@ _OOM = Path("/proc/self/oom_score_adj")
 
 
 def step_behind(nice: int) -> None:
-    """Have this process, before it has threads, stand back where CPU is short and go first without memory."""
+    """Have this process stand back where CPU is short, and go first where memory is."""
     if nice:
-        os.nice(nice)
+        set_niceness(psutil.Process(), os.nice(nice))  # later threads take after these
     with contextlib.suppress(OSError, ValueError):  # Linux alone knows this
         _OOM.write_text(str(max(FIRST_TO_GO, int(_OOM.read_text()))))
 
