@@ -81,6 +81,31 @@ class Pool:
             process.wait(10)
 
 
+@contextmanager
+def dispatcher(pool: Pool) -> Iterator[subprocess.Popen[bytes]]:
+    """A second dispatcher beside that of `up`, until the test is over."""
+    running = Running.find(pool.up.data_dir)
+    assert running is not None
+    env = clean_environment(
+        LIVEKIT_URL=running.livekit_url,
+        LIVEKIT_API_KEY=running.api_key,
+        LIVEKIT_API_SECRET=f"file://{running.api_secret_file}",
+        CALLPOOL_STORE_URL=f"sqlite:///{pool.up.data_dir / 'callpool.db'}",
+        CALLPOOL_DISPATCHER_PORT="0",
+    )
+    path = pool.folder / "dispatcher.log"
+    with path.open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "callpool", "dispatcher"], env=env, stdout=log, stderr=log
+        )
+    try:
+        until(lambda: "listening" in path.read_text(), "the dispatcher listens", 30)
+        yield process
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
 def local_providers_of(origin: str) -> dict[str, str]:
     """What points a worker at the local providers."""
     return {

@@ -10,8 +10,10 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
+from livekit import rtc
 from pool_of_workers import (
     Pool,
+    dispatcher,
     heard_again,
     job_of,
     kill_tree,
@@ -163,4 +165,22 @@ async def test_a_worker_that_was_taken_for_dead_does_not_end_the_call_that_it_lo
         assert "december" in await call.say("My name is James Miller.")
         record = await telephone.record(call.invitation.call_id, lambda found: found.jobs, "it has jobs")
         assert record.ending is None
+        await call.caller.leave()
+
+
+async def test_two_dispatchers_send_one_agent(pool: Pool, telephone: Telephone) -> None:
+    """Both see the loss, and both send for somebody: one job serves the call, and one agent is in the room."""
+    with dispatcher(pool):
+        call = await telephone.dial()
+        await call.greeting()
+        assert "cut off" in await heard_again(call, await killed(telephone, call))
+        assert "name" in await call.say(QUESTION)
+        agents = [
+            one
+            for one in call.caller.room.remote_participants.values()
+            if one.kind == rtc.ParticipantKind.PARTICIPANT_KIND_AGENT
+        ]
+        assert len(agents) == 1
+        record = await telephone.record(call.invitation.call_id, lambda found: found.jobs, "it has jobs")
+        assert [job.how for job in record.jobs] == ["job_died", None]
         await call.caller.leave()
