@@ -169,7 +169,7 @@ async def test_a_worker_that_was_taken_for_dead_does_not_end_the_call_that_it_lo
 
 
 async def test_two_dispatchers_send_one_agent(pool: Pool, telephone: Telephone) -> None:
-    """Both see the loss, and both send for somebody: one job serves the call, and one agent is in the room."""
+    """Both see the loss, and both may send for somebody: one job serves the call, one agent is there."""
     with dispatcher(pool):
         call = await telephone.dial()
         await call.greeting()

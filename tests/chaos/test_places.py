@@ -60,15 +60,22 @@ async def test_a_machine_without_a_free_core_still_answers(
     """The SDK would refuse, and the server never ask again."""
     with pool_of(4, tmp_path, livekit_program, free_port) as pool:
         async with telephone_of(pool.settings) as telephone:
-            busy = [subprocess.Popen([sys.executable, "-c", BUSY]) for _ in range(4)]
-            try:
+            with busy_processes(4):
                 calls = [await telephone.dial() for _ in range(4)]
                 for call in calls:
                     assert await heard_within(call, 90), "nobody answered on a busy machine"
-            finally:
-                for process in busy:
-                    process.kill()
-                    process.wait()
+
+
+@contextmanager
+def busy_processes(count: int) -> Iterator[None]:
+    """So many processes that want a core each."""
+    busy = [subprocess.Popen([sys.executable, "-c", BUSY]) for _ in range(count)]
+    try:
+        yield
+    finally:
+        for process in busy:
+            process.kill()
+            process.wait()
 
 
 async def heard_within(call: Dialled, patience_s: float) -> bool:
