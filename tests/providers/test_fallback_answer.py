@@ -20,7 +20,8 @@ from callpool.fallback.answer import AnswerChain
 from callpool.local.behaviour import Behaviour, Fault, FaultKind, Latency, Said, Script
 
 ANSWER = "Your order is on its way and arrives tomorrow at noon. Can I do anything else for you?"
-ATTEMPT_S = 0.6
+HEDGE_S = 0.3
+PATIENCE_S = 2.5
 
 
 def saying(text: str, fault: FaultKind | None = None) -> Behaviour:
@@ -32,7 +33,7 @@ def saying(text: str, fault: FaultKind | None = None) -> Behaviour:
 async def chained(*behaviours: Behaviour) -> AsyncIterator[AnswerChain]:
     async with contextlib.AsyncExitStack() as stack:
         servers: list[TestServer] = [await stack.enter_async_context(completing(each)) for each in behaviours]
-        chain = AnswerChain([model_of(server) for server in servers], attempt_s=ATTEMPT_S)
+        chain = AnswerChain([model_of(server) for server in servers], hedge_s=HEDGE_S, patience_s=PATIENCE_S)
         yield chain
         await chain.aclose()
 
@@ -82,7 +83,7 @@ async def test_the_next_model_is_told_what_was_said() -> None:
         completing(saying(ANSWER, "drop")) as first,
         serving([web.post("/v1/chat/completions", complete)]) as second,
     ):
-        chain = AnswerChain([model_of(first), model_of(second)], attempt_s=ATTEMPT_S)
+        chain = AnswerChain([model_of(first), model_of(second)], hedge_s=HEDGE_S, patience_s=PATIENCE_S)
         text = text_of(await answer(chain))
         await chain.aclose()
     [messages] = asked
@@ -145,7 +146,7 @@ async def test_a_tool_call_that_was_given_stands() -> None:
         serving([web.post("/v1/chat/completions", complete)]) as first,
         completing(saying(ANSWER)) as second,
     ):
-        chain = AnswerChain([model_of(first), model_of(second)], attempt_s=ATTEMPT_S)
+        chain = AnswerChain([model_of(first), model_of(second)], hedge_s=HEDGE_S, patience_s=PATIENCE_S)
         chunks = await answer(chain, [look_up])
         await chain.aclose()
     calls = [call for chunk in chunks if chunk.delta for call in chunk.delta.tool_calls]

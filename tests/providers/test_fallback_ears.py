@@ -22,7 +22,7 @@ from callpool import settings
 from callpool.fallback import listening
 from callpool.local.behaviour import Behaviour, Fault, FaultKind, Heard, Latency, Script
 from callpool.local.speaking import Buzz
-from callpool.pipeline import LISTENING, Pipeline, build_pipeline
+from callpool.pipeline import ATTEMPT, Pipeline, build_pipeline
 
 RATE_HZ = 16000
 
@@ -60,7 +60,7 @@ async def first_words(stt: STT) -> str:  # type: ignore[type-arg]
                     stream.push_frame(rtc.AudioFrame(piece.tobytes(), RATE_HZ, 1, len(piece)))
                     await asyncio.sleep(0.02)
 
-    async with asyncio.timeout(30), stt.stream(conn_options=LISTENING) as stream:
+    async with asyncio.timeout(30), stt.stream(conn_options=ATTEMPT) as stream:
         speaking = asyncio.create_task(speak())
         try:
             async for event in stream:
@@ -118,7 +118,7 @@ async def test_a_change_of_language_reaches_a_stream_that_is_open() -> None:
         ears = pipeline.ears[0].stt
         assert isinstance(ears, plugin.STT)
         ears._session = session
-        async with ears.stream(conn_options=LISTENING), asyncio.timeout(5):
+        async with ears.stream(conn_options=ATTEMPT), asyncio.timeout(5):
             while asked != ["multi"]:
                 await asyncio.sleep(0.02)
             pipeline.set_language("de")

@@ -1,0 +1,81 @@
+"""What went wrong with a provider: a word for it, and when it wants to be asked again."""
+
+from __future__ import annotations
+
+import email.utils
+import math
+import time
+from collections.abc import Iterator, Mapping
+from typing import Literal
+
+from livekit.agents import APIError, APIStatusError, APITimeoutError
+
+Kind = Literal["429", "5xx", "4xx", "timeout", "dropped", "garbage"]
+"""How a provider fails: asked too often, broken, refusing, silent, gone, or talking nonsense."""
+
+_NONSENSE = (ValueError, KeyError, TypeError, AttributeError, IndexError)
+"""What reading an answer raises that is not one. JSON and base64 raise kinds of ValueError."""
+
+
+def kind_of(error: BaseException) -> Kind:
+    """The word for an error of a plugin's."""
+    if isinstance(error, TimeoutError | APITimeoutError):
+        return "timeout"
+    if isinstance(error, APIStatusError) and error.status_code == 429:
+        return "429"
+    if isinstance(error, APIStatusError) and 500 <= error.status_code < 600:
+        return "5xx"
+    if isinstance(error, APIStatusError) and 400 <= error.status_code < 500:
+        return "4xx"
+    return "garbage" if any(isinstance(cause, _NONSENSE) for cause in _causes(error)) else "dropped"
+
+
+def may_be_asked_again(error: BaseException) -> bool:
+    """Whether the same request may do better next time. A key that is refused will be refused again.
+
+    The SDK marks an answer that broke off as not to be asked for again, since it would begin anew; here it is
+    continued.
+    """
+    return not isinstance(error, APIStatusError) or kind_of(error) != "4xx" or error.status_code in (408, 499)
+
+
+def retry_after_s(error: BaseException) -> float:
+    """How long the provider asked to be left alone, seconds; 0 when it said nothing of the kind."""
+    for cause in _causes(error):
+        headers = getattr(getattr(cause, "response", cause), "headers", None)
+        if isinstance(headers, Mapping):
+            return _asked_for_s({str(name).lower(): str(value) for name, value in headers.items()})
+    return 0.0
+
+
+def _asked_for_s(headers: Mapping[str, str]) -> float:
+    """A header in milliseconds is OpenAI's; seconds, or a date, are HTTP's."""
+    for text, unit_s in ((headers.get("retry-after-ms"), 0.001), (headers.get("retry-after"), 1.0)):
+        if text is None:
+            continue
+        try:
+            seconds = float(text) * unit_s
+        except ValueError:
+            try:
+                seconds = email.utils.parsedate_to_datetime(text).timestamp() - time.time()
+            except ValueError:
+                continue
+        if math.isfinite(seconds):
+            return max(0.0, seconds)
+    return 0.0
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The error and what led to it. The plugins hide causes from what is printed, for they may hold keys."""
+    seen: set[int] = set()
+    at: BaseException | None = error
+    while at is not None and id(at) not in seen:
+        seen.add(id(at))
+        yield at
+        at = at.__cause__ or at.__context__
+
+
+def told(error: BaseException) -> str:
+    """The error in a line, for the log."""
+    text = error.message if isinstance(error, APIError) else str(error)
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
