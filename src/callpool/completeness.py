@@ -1,4 +1,4 @@
-"""Answers of a language model on the wire: one that stops before its end is an error, and so is one that stalls.
+"""Answers of a language model on the wire: one that stops before its end, or stalls, is an error.
 
 A server, or a proxy before it, that dies in the middle of an answer may close it as if it were whole. The
 client libraries then take the half of a sentence, or a page that says "Bad Gateway", for all of it.

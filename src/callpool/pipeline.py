@@ -30,8 +30,8 @@ INPUT_FRAME_MS = 20
 its half to every turn and to every interruption."""
 
 ATTEMPT = APIConnectOptions(max_retry=0, timeout=10.0)
-"""The chains of callpool.fallback decide how often a provider is asked, and how long it is waited for. The SDK's
-own retries begin an answer anew that was half spoken, and drop what a voice had still to say."""
+"""The chains of callpool.fallback decide how often a provider is asked and for how long. The SDK's own
+retries begin an answer anew that was half spoken, and drop what a voice had still to say."""
 MOST_ERRORS = 10_000
 """Failures in a row after which the SDK ends a call by itself. `Apology` does so before, with a farewell."""
 
@@ -106,7 +106,7 @@ def build_pipeline(
     """The real plugins on the configured base URLs. They never learn whether a provider is local.
 
     `profile`: whose ears and voice it has (None: that of the settings); `listen_to` is as in
-    `Pipeline.set_language`. `tag` names the call in the usage reports of speech to text; `standing` is told how
+    `Pipeline.set_language`. `tag` names the call in the usage reports of speech to text. `standing`: told how
     the providers fare.
     """
     if profile is None:

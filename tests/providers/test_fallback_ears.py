@@ -71,12 +71,6 @@ async def first_words(stt: STT) -> str:  # type: ignore[type-arg]
     raise AssertionError("nothing was heard")
 
 
-def test_single_ears_are_not_wrapped() -> None:
-    """A chain of one would gain nothing."""
-    only = plugin.STT(api_key="any")
-    assert listening([only]) is only
-
-
 @pytest.mark.parametrize("fault", ["429", "500", "drop"])
 async def test_the_next_ears_hear_what_is_said_after_the_first_failed(fault: FaultKind) -> None:
     """Also when they fail while somebody speaks."""

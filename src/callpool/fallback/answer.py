@@ -19,6 +19,7 @@ from livekit.agents.types import NOT_GIVEN, APIConnectOptions, NotGivenOr
 from callpool.fallback.overlap import Overlap
 from callpool.fallback.standing import Standing
 from callpool.fallback.tries import HEDGE_S, PATIENCE_S, Tries
+from callpool.fallback.trouble import remember_retry_after
 
 logger = logging.getLogger(__name__)
 
@@ -55,6 +56,8 @@ class AnswerChain(llm.FallbackAdapter):
     ) -> None:
         super().__init__(list(members))
         self.members = tuple(members)
+        for member in members:
+            member.on("error", remember_retry_after)
         self._names = tuple(names) or tuple(member.provider for member in members)
         self._standing = standing or Standing()
         self._hedge_s, self._patience_s = hedge_s, patience_s

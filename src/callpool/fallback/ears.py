@@ -23,7 +23,7 @@ from livekit.agents.types import NOT_GIVEN, APIConnectOptions, NotGivenOr
 from livekit.agents.utils import aio
 
 from callpool.fallback.standing import Standing
-from callpool.fallback.trouble import kind_of, retry_after_s, told
+from callpool.fallback.trouble import kind_of, remember_retry_after, retry_after_s, told
 
 logger = logging.getLogger(__name__)
 
@@ -70,6 +70,8 @@ class EarChain(stt.FallbackAdapter):
     ) -> None:
         super().__init__(list(members))
         self.members = tuple(members)
+        for member in members:
+            member.on("error", remember_retry_after)
         self.names = tuple(names) or tuple(member.provider for member in members)
         self.standing = standing or Standing()
         self.failing = False

@@ -24,6 +24,7 @@ from livekit.agents.voice.io import TimedString
 from callpool.fallback.spoken import TimedWord, spoken_end
 from callpool.fallback.standing import Standing
 from callpool.fallback.tries import HEDGE_S, PATIENCE_S, Tries
+from callpool.fallback.trouble import remember_retry_after
 from callpool.first_words import FIRST_WORDS
 
 logger = logging.getLogger(__name__)
@@ -58,6 +59,8 @@ class SpeechChain(tts.FallbackAdapter):
     ) -> None:
         super().__init__(list(members), max_retry_per_tts=0)
         self.members = tuple(members)
+        for member in members:
+            member.on("error", remember_retry_after)
         self._names = tuple(names) or tuple(member.provider for member in members)
         self._standing = standing or Standing()
         self._hedge_s, self._patience_s = hedge_s, patience_s
@@ -134,8 +137,8 @@ class Script:
 class SpeechStream(FallbackSynthesizeStream):
     """One answer, spoken by as many voices and in as many attempts as it takes."""
 
-    # Overrides `_run` of the SDK's stream and uses its `_try_synthesize`, both private, and notes in a private
-    # field of the chain's which voice serves. test_fallback_speech.py fails when they move.
+    # Overrides `_run` of the SDK's stream, uses its `_try_synthesize`, and notes in a field of the chain's which
+    # voice serves: all private. test_fallback_speech.py fails when they move.
 
     def __init__(self, chain: SpeechChain, conn_options: APIConnectOptions) -> None:
         super().__init__(tts=chain, conn_options=conn_options)

@@ -8,11 +8,12 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Literal
 
-from livekit.agents import APIError, APIStatusError, APITimeoutError
+from livekit.agents import APIError, APIStatusError, APITimeoutError, llm, stt, tts
 
 Kind = Literal["429", "5xx", "4xx", "timeout", "dropped", "garbage"]
 """How a provider fails: asked too often, broken, refusing, silent, gone, or talking nonsense."""
 
+_NOTED = "callpool_retry_after_s"
 _NONSENSE = (ValueError, KeyError, TypeError, AttributeError, IndexError)
 """What reading an answer raises that is not one. JSON and base64 raise kinds of ValueError."""
 
@@ -39,8 +40,22 @@ def may_be_asked_again(error: BaseException) -> bool:
     return not isinstance(error, APIStatusError) or kind_of(error) != "4xx" or error.status_code in (408, 499)
 
 
+def remember_retry_after(event: llm.LLMError | stt.STTError | tts.TTSError) -> None:
+    """For the `error` event of a plugin: note a `Retry-After` before it is lost.
+
+    The plugins keep nothing of them but the cause of their error, and the SDK's streams, which raise it later
+    on, put another in its place.
+    """
+    event.error.__dict__[_NOTED] = _retry_after_s(event.error)
+
+
 def retry_after_s(error: BaseException) -> float:
     """How long the provider asked to be left alone, seconds; 0 when it said nothing of the kind."""
+    noted = error.__dict__.get(_NOTED)
+    return noted if isinstance(noted, float) else _retry_after_s(error)
+
+
+def _retry_after_s(error: BaseException) -> float:
     for cause in _causes(error):
         headers = getattr(getattr(cause, "response", cause), "headers", None)
         if isinstance(headers, Mapping):
