@@ -137,7 +137,7 @@ class Script:
 class SpeechStream(FallbackSynthesizeStream):
     """One answer, spoken by as many voices and in as many attempts as it takes."""
 
-    # Overrides `_run` of the SDK's stream, uses its `_try_synthesize`, and notes in a field of the chain's which
+    # Overrides `_run` of the SDK's stream, uses its `_try_synthesize`, and notes in the chain which
     # voice serves: all private. test_fallback_speech.py fails when they move.
 
     def __init__(self, chain: SpeechChain, conn_options: APIConnectOptions) -> None:
