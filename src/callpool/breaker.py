@@ -23,7 +23,7 @@ FAILURES = 3
 WITHIN_S = 10.0
 """… within this time, without an answer between them, open a breaker, seconds."""
 PAUSE_S = 5.0
-"""How long a breaker stays open at first, seconds. Doubled each time that the provider still fails after it."""
+"""How long a breaker stays open at first, seconds. Doubled when the provider still fails after it."""
 MOST_PAUSE_S = 60.0
 
 

@@ -8,9 +8,10 @@ from datetime import UTC, datetime
 
 import psutil
 from livekit.agents.job import RunningJobInfo
+from livekit.protocol import agent
 
 from callpool import ending
-from callpool.call import from_dispatch
+from callpool.call import Call, from_dispatch
 from callpool.ending import Ending
 from callpool.store.calls import Calls
 from callpool.store.record import Job
@@ -21,17 +22,18 @@ logger = logging.getLogger(__name__)
 class Burial:
     """Writes endings for the dead. What a job wrote of its own ending stays as it is."""
 
-    def __init__(self, calls: Calls) -> None:
+    def __init__(self, calls: Calls, worker: str) -> None:
         self._calls = calls
+        self._worker = worker
 
     async def of_job(self, info: RunningJobInfo, pid: int) -> None:
         """Close the record of a job whose process is gone; also of one that died before its first write."""
         now = datetime.now(UTC)
         job = info.job
-        call = from_dispatch(job.metadata, job_id=job.id, room=job.room.name, agent_name=job.agent_name)
+        call = call_of(job)
         await self._calls.begin(call)
-        await self._calls.job_started(call.call_id, job_entry(job.id, info.worker_id, pid, now))
-        await self._close(call.call_id, job.id, ending.JOB_DIED, now)
+        entry = job_entry(job.id, self._worker, pid, now)
+        await self._close(call.call_id, entry, ending.JOB_DIED, now)
 
     async def of_lost_workers(self) -> None:
         """Close the records whose last job ran on this host in a process that is no more.
@@ -41,15 +43,19 @@ class Burial:
         now = datetime.now(UTC)
         for call_id, job in await self._calls.last_jobs(socket.gethostname()):
             if not still_runs(job):
-                await self._close(call_id, job.job_id, ending.WORKER_DIED, now)
+                await self._close(call_id, job, ending.WORKER_DIED, now)
 
-    async def _close(self, call_id: str, job_id: str, how: Ending, now: datetime) -> None:
-        if await self._calls.job_ended(call_id, job_id, now, how.reason):
+    async def _close(self, call_id: str, job: Job, how: Ending, now: datetime) -> None:
+        if await self._calls.lose(call_id, job, how, now):
             logger.error(
                 "job died",
-                extra={"action": "job_died", "job_id": job_id, "call_id": call_id, "how": how.reason},
+                extra={"action": "job_died", "job_id": job.job_id, "call_id": call_id, "how": how.reason},
             )
-            await self._calls.end(call_id, how, now)
+
+
+def call_of(job: agent.Job) -> Call:
+    """The call that a job was dispatched for."""
+    return from_dispatch(job.metadata, job_id=job.id, room=job.room.name, agent_name=job.agent_name)
 
 
 def still_runs(job: Job) -> bool:

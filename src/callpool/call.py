@@ -19,6 +19,7 @@ LANGUAGE = re.compile(r"[a-z]{2}(-[A-Za-z]{2})?")
 """What a caller may ask for: `en`, `de-CH`."""
 
 _CALL_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_MOST_EPOCHS = 2**31
 
 
 def base_language(language: str) -> str:
@@ -46,6 +47,10 @@ class Call:
     call_id: str
     room: str
     agent_name: str
+    epoch: int = 1
+    """Grows with each job that the call is given to: the first job with a new one serves the call."""
+    is_redispatched: bool = False
+    """Whether this job was sent for by the dispatcher, because no other one served the call."""
     caller: Caller = Caller("browser")
     language: str = DEFAULT_LANGUAGE
     chose_language: bool = False
@@ -98,6 +103,10 @@ def from_dispatch(
     profile = given.get("profile")
     if isinstance(profile, str) and profile:
         call.profile = profile
+    epoch = given.get("epoch")
+    if isinstance(epoch, int) and not isinstance(epoch, bool) and 0 < epoch < _MOST_EPOCHS:
+        call.epoch = epoch
+    call.is_redispatched = given.get("redispatched") is True
     language = given.get("language")
     if isinstance(language, str) and LANGUAGE.fullmatch(language) and base_language(language) in languages:
         call.language = language

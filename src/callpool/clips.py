@@ -1,11 +1,11 @@
-"""Sentences that are synthesized before they are needed: for moments when a provider fails, the voice included."""
+"""Sentences that are synthesized before they are needed: for when a provider fails, the voice included."""
 
 from __future__ import annotations
 
 import hashlib
 import logging
 import wave
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,15 +25,14 @@ Clip = rtc.AudioFrame
 
 
 class Clips:
-    """The clips of one voice. A worker's calls share them: each is synthesized once for a voice and a language."""
+    """The clips of one voice. Each is made once for a language: the calls of a worker share them."""
 
     def __init__(self, voice: tts.TTS[Any], name: str, folder: Path | None = None) -> None:
-        """`name`: what tells this voice from others; `folder`: where a worker keeps its clips (None: nowhere)."""
+        """`name`: what tells this voice from others; `folder`: where a worker keeps clips (None: nowhere)."""
         self._voice = voice
         self._name = name
         self._folder = folder
         self._clips: dict[tuple[Key, str], Clip] = {}
-        self._making: set[str] = set()
 
     def get(self, key: Key, language: str) -> Clip | None:
         """A clip in a language (`de`, `de-CH`), if there is one."""
@@ -49,23 +48,25 @@ class Clips:
             if self.get(key, language) is None and path is not None and path.exists():
                 self._clips[key, base_language(language)] = _read(path)
 
-    async def make(self, language: str) -> None:
-        """Have those synthesized that are missing. A voice that fails is logged, and asked another time."""
-        if language in self._making:
-            return
-        self._making.add(language)
+    async def make(self, language: Callable[[], str]) -> None:
+        """Have those synthesized that are missing in the language that the voice speaks now.
+
+        A voice that fails is logged, and asked another time; one that goes on in another language, too.
+        """
+        wanted = language()
         try:
-            self.load(language)
+            self.load(wanted)
             for key in KEYS:
-                if self.get(key, language) is None:
-                    self._keep(key, language, await self._synthesize(key, language))
+                if self.get(key, wanted) is None:
+                    clip = await self._synthesize(key, wanted)
+                    if language() != wanted:
+                        return
+                    self._keep(key, wanted, clip)
         except APIError as error:
             logger.warning(
                 "a clip could not be made",
-                extra={"action": "clip_failed", "language": language, "error": str(error)},
+                extra={"action": "clip_failed", "language": wanted, "error": str(error)},
             )
-        finally:
-            self._making.discard(language)
 
     async def _synthesize(self, key: Key, language: str) -> Clip:
 

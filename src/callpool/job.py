@@ -10,13 +10,15 @@ import asyncio
 import logging
 import os
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from livekit import rtc
-from livekit.agents import CloseEvent, CloseReason, JobContext, JobProcess, vad
+from livekit.agents import Agent, AgentSession, CloseEvent, CloseReason, JobContext, JobProcess, vad
+from livekit.agents.llm import ChatContext
 
 from callpool import ending, service_phrases
 from callpool.apology import Apology
@@ -24,25 +26,34 @@ from callpool.backchannel import Backchannels
 from callpool.barge_in import end_speech_at_first_word
 from callpool.burial import job_entry
 from callpool.call import Call, Caller, from_dispatch
+from callpool.checkpoint import Checkpoint, Checkpoints, UnreadableCheckpoint
+from callpool.checkpoint import warm_up as warm_up_checkpoints
+from callpool.clips import Clips
 from callpool.departure import Departure
 from callpool.dtmf import Keypad
-from callpool.ending import Ending
+from callpool.ending import RECOVERABLE, Ending
+from callpool.errors import StoreError
+from callpool.fallback.standing import Standing
 from callpool.greeting import Greeting
 from callpool.hand_off import Conversation, Models
 from callpool.identification import Identification
 from callpool.language import Languages
 from callpool.language_models import LanguageModels
 from callpool.line import Hello, Line
-from callpool.manners import Manners
+from callpool.manners import Manners, take_leave
 from callpool.mcp_servers import McpServers
+from callpool.patience import Patience
 from callpool.pipeline import build_pipeline, build_session, build_vad, room_options
 from callpool.profiles import Profiles
+from callpool.resumption import MOST_RESTARTS, Resumption
 from callpool.settings import Settings
 from callpool.stages import Roster, Stage, load_roster
 from callpool.store.calls import Calls
-from callpool.store.record import StageEntry, Turn
+from callpool.store.claims import Claim
+from callpool.store.record import Job, StageEntry, Turn
 from callpool.store.writer import Writer
 from callpool.transcript import Transcript
+from callpool.voices import voice_name
 
 logger = logging.getLogger(__name__)
 
@@ -64,6 +75,21 @@ CLOSED_ROOM = frozenset(
 """Why a job leaves a room whose caller is gone. For any other reason it lost the server."""
 
 
+@dataclass(frozen=True)
+class Parent:
+    """The worker that made this process."""
+
+    worker: str
+    """Its stable name."""
+    line: Path
+    """Where it is reached."""
+
+    @property
+    def clips(self) -> Path:
+        """Where its calls share what they have synthesized."""
+        return self.line.parent / "clips"
+
+
 @dataclass
 class Warm:
     """What a process holds before it is given a call, and the call once it has one."""
@@ -77,8 +103,11 @@ class Warm:
     mcp: McpServers
     vad: vad.VAD
     calls: Calls
+    parent: Parent
     line: Line
-    """To the worker."""
+    """To the parent."""
+    standing: Standing
+    """How the providers fare."""
     live: LiveCall | None = None
 
     def models_of(self, call: Call, stage: Stage[Any, Any]) -> Models:
@@ -95,6 +124,10 @@ class LiveCall:
     ctx: JobContext
     writer: Writer
     calls: Calls
+    job: Job
+    superseded: bool = False
+    """Whether another job serves the call: then nothing more is said or written about it here."""
+    _checkpoint: Callable[[], str] | None = None
     modules: frozenset[str] = field(default_factory=lambda: frozenset(sys.modules))
     """What was imported when the call began: nothing may be added while somebody waits."""
 
@@ -107,24 +140,49 @@ class LiveCall:
     def save_turn(self, turn: Turn) -> None:
         self.writer.submit(lambda: self.calls.record_turn(self.call.call_id, turn))
 
+    def save_checkpoint(self, make: Callable[[], str]) -> None:
+        """Write the newest checkpoint in its turn; it is made when it is written."""
+        if self._checkpoint is None:
+            self.writer.submit(self._write_checkpoint)
+        self._checkpoint = make
 
-def warm_up(settings: Settings, line: Path, proc: JobProcess) -> None:
+    def supersede(self) -> None:
+        """Leave the call to the job that serves it."""
+        logger.warning("another job serves this call", extra={"action": "superseded"})
+        self.superseded = True
+        self.ctx.shutdown(reason="superseded")
+
+    async def _write_checkpoint(self) -> None:
+        make, self._checkpoint = self._checkpoint, None
+        if make is None or self.superseded or self.call.ending is not None:
+            return
+        if not await self.calls.save_checkpoint(self.call.call_id, self.ctx.job.id, make()):
+            self.supersede()
+
+
+def warm_up(settings: Settings, parent: Parent, proc: JobProcess) -> None:
     """Load everything that a call needs. Runs in a process of its own, before any caller waits."""
     roster = load_roster(settings.worker.roster)
     profiles = Profiles.read(settings)
     service_phrases.load()
     Backchannels.load()
+    warm_up_checkpoints(roster.new_state())
+    line = Line(parent.line)
+    standing = Standing(line.say)
+    line.listen(standing.take)
     proc.userdata["warm"] = Warm(
         settings=settings,
         roster=roster,
         business=roster.open_business(settings.business_url),
         profiles=profiles,
-        models=LanguageModels(settings, profiles),
+        models=LanguageModels(settings, profiles, standing),
         identification=Identification(settings.worker.languages),
         mcp=McpServers(settings),
         vad=build_vad(),
         calls=Calls(settings.store_url, plain_texts=settings.store.plain_texts),
-        line=Line(line),
+        parent=parent,
+        line=line,
+        standing=standing,
     )
 
 
@@ -150,11 +208,19 @@ async def answer(ctx: JobContext) -> None:
         languages=warm.settings.worker.languages,
     )
     call.state = warm.roster.new_state()
-    ctx.log_context_fields = {"call_id": call.call_id}
-    warm.live = live = LiveCall(call, ctx, Writer(), warm.calls)
+    job = job_entry(ctx.job.id, warm.parent.worker, os.getpid(), call.started_at)
+    warm.live = live = LiveCall(call, ctx, Writer(), warm.calls, job)
     ctx.room.on("disconnected", lambda reason: _on_disconnected(call, reason))
-    _record_beginning(live)
+    claim = await _claim(live)
+    ctx.log_context_fields = {"call_id": call.call_id}
+    if claim is None:
+        live.supersede()
+        return
     await warm.line.open(Hello(ctx.job.id, call.call_id, os.getpid()))
+    turn, history = _restore(call, claim)
+    if claim.losses > MOST_RESTARTS:
+        await _give_up(live, warm)
+        return
     warm.mcp.start()
     languages = Languages(call, warm.identification, on_change=live.save_language)
     conversation = Conversation(
@@ -165,7 +231,7 @@ async def answer(ctx: JobContext) -> None:
         models=lambda stage: warm.models_of(call, stage),
         languages=languages,
     )
-    agent = conversation.begin()
+    agent = conversation.begin() if history is None else await conversation.resume(history)
 
     profile = warm.profiles.of_call(call.profile)
     model = warm.models.for_profile(profile)
@@ -177,30 +243,49 @@ async def answer(ctx: JobContext) -> None:
         profile=profile,
         listen_to=languages.ears,
         tag=call.call_id,
+        standing=warm.standing,
     )
-    greeting = Greeting(conversation.greeting(), pipeline)  # is synthesized while the room is being joined
+    resumption = None if history is None else Resumption(call, history)
+    # Synthesized while the room is being joined.
+    greeting = Greeting(resumption.words if resumption else conversation.greeting(), pipeline)
     pipeline.prewarm()
     warm.models.prewarm()
     session = build_session(warm.settings, pipeline, call)
-    Transcript(call, live.save_turn).follow(session)
+    if history is not None:
+        session.history.items.extend(history.items)
+    transcript = Transcript(call, live.save_turn, turn=turn)
+    transcript.follow(session)
+    checkpoints = Checkpoints(call, lambda: transcript.turn, live.save_checkpoint)
+    checkpoints.follow(session)
+    conversation.follow(session)
     languages.follow(session, pipeline)
-    Apology(session, give_up=lambda: _finish(ctx, call, ending.PROVIDER_FAILED))
+    pipeline.follow(session)
+    clips = Clips(pipeline.tts, voice_name(warm.settings, profile.tts), warm.parent.clips)
+    patience = Patience(session, clips)
+    Apology(
+        session,
+        give_up=lambda: _finish(ctx, call, ending.PROVIDER_FAILED),
+        clips=clips,
+        is_deaf=lambda: pipeline.stt.failing,
+    )
     Manners(session, warm.settings.manners, end=lambda how: _finish(ctx, call, how))
     end_speech_at_first_word(session)
     session.on("close", lambda event: _on_close(ctx, call, event))
 
     await session.start(agent, room=ctx.room, room_options=room_options())
-    has_left = call.was_invited and not ctx.room.remote_participants
-    try:
-        async with asyncio.timeout(LEFT_ALREADY_S if has_left else NO_CALLER_S):
-            participant = await ctx.wait_for_participant()
-    except (TimeoutError, RuntimeError):  # the latter: the room was closed meanwhile
-        _finish(ctx, call, ending.CALLER_LEFT if has_left else ending.NO_CALLER)
+    patience.start()
+    participant = await _meet(live)
+    if participant is None:
         return
-    _meet(live, participant)
+    patience.expect()
+    checkpoints.take()
     Departure(ctx, call, warm.settings.turns.return_s).watch(participant)
     Keypad(session, ctx.room, length=warm.roster.keypad_digits).watch(participant)
-    await greeting.speak(session)
+    if resumption is None:
+        await greeting.speak(session)
+    elif not conversation.is_end(call.stage):  # the last agent of a call speaks by itself
+        await greeting.speak(session)
+        resumption.go_on(session)
     logger.info("call answered", extra={"action": "answered", "caller_kind": call.caller.kind})
 
 
@@ -210,17 +295,12 @@ async def hang_up(ctx: JobContext) -> None:
     if (live := warm.live) is None:
         return
     call = live.call
-    # Nobody has said how it ended: the room was closed under the job, or the worker stops.
-    call.end(ending.WORKER_STOPPED if ctx.room.isconnected() else ending.CALLER_LEFT)
-    assert call.ending is not None
-    now = datetime.now(UTC)
-    how, final = call.ending.reason, call.ending
-    live.writer.submit(lambda: live.calls.job_ended(call.call_id, ctx.job.id, now, how))
-    live.writer.submit(lambda: live.calls.end(call.call_id, final, now))
-    closing = asyncio.create_task(live.writer.aclose(), name="last writes")
-    await asyncio.wait([closing], timeout=RECORD_FIRST_S)
-    emptied = ctx.delete_room()  # nobody is kept in a silent room by a store that is away
-    await closing
+    emptied = None
+    if not live.superseded:
+        # Nobody has said how it ended: the room was closed under the job, or the worker stops.
+        call.end(ending.WORKER_STOPPED if ctx.room.isconnected() else ending.CALLER_LEFT)
+        emptied = await _write_ending(live)
+    await live.writer.aclose()
     await live.calls.close()
     await warm.line.aclose()
     await warm.mcp.aclose()
@@ -229,22 +309,97 @@ async def hang_up(ctx: JobContext) -> None:
         logger.warning(
             "modules were imported during the call", extra={"action": "late_import", "modules": late}
         )
-    logger.info("call ended", extra={"action": "ended", "result": final.result, "reason": final.reason})
-    await emptied
+    if emptied is not None:
+        await emptied
 
 
-def _record_beginning(live: LiveCall) -> None:
-    call, ctx, calls = live.call, live.ctx, live.calls
-    job = job_entry(ctx.job.id, ctx.worker_id, os.getpid(), call.started_at)
-    live.writer.submit(lambda: calls.begin(call))
-    live.writer.submit(lambda: calls.job_started(call.call_id, job))
+async def _claim(live: LiveCall) -> Claim | None:
+    """See to it that this job alone serves the call. None: another one does.
+
+    A caller is answered also while the store is away, unless the dispatcher has sent for the job: it tries
+    again.
+    """
+    call = live.call
+    try:
+        claim = await live.calls.claim(call, live.job)
+        if claim.outcome == "over":
+            # Its token was used once more: another visit, in the same room.
+            call.call_id = f"c_{live.job.job_id}"
+            claim = await live.calls.claim(call, live.job)
+    except StoreError:
+        if call.is_redispatched:
+            raise
+        logger.exception("a call is answered unclaimed", extra={"action": "unclaimed"})
+        live.writer.submit(lambda: _claim_late(live))
+        return Claim("taken")
+    return claim if claim.outcome == "taken" else None
 
 
-def _meet(live: LiveCall, participant: rtc.RemoteParticipant) -> None:
-    call, calls = live.call, live.calls
+async def _claim_late(live: LiveCall) -> None:
+    if (await live.calls.claim(live.call, live.job)).outcome != "taken":
+        live.supersede()
+
+
+def _restore(call: Call, claim: Claim) -> tuple[Turn | None, ChatContext | None]:
+    """Make the call what an earlier job knew. Gives the last turn and the history; None: it begins."""
+    if claim.checkpoint is None:
+        return None, None
+    try:
+        checkpoint = Checkpoint.read(claim.checkpoint)
+        history = checkpoint.restore(call)
+    except UnreadableCheckpoint as error:
+        logger.warning("a call begins anew", extra={"action": "checkpoint_unreadable", "error": str(error)})
+        return None, None
+    logger.info("call resumed", extra={"action": "resumed", "stage": call.stage, "losses": claim.losses})
+    return checkpoint.turn, history
+
+
+async def _give_up(live: LiveCall, warm: Warm) -> None:
+    """Job after job was lost in this call: apologize, and run nothing that may end this one as well."""
+    call, ctx = live.call, live.ctx
+    logger.error("a call keeps losing its jobs", extra={"action": "too_many_restarts"})
+    profile = warm.profiles.of_call(call.profile)
+    pipeline = build_pipeline(
+        warm.settings, warm.models.for_profile(profile), warm.vad, call.language, profile=profile
+    )
+    async with AgentSession[Call](tts=pipeline.tts, userdata=call) as session:
+        await session.start(Agent(instructions=""), room=ctx.room, room_options=room_options())
+        if await _meet(live) is not None:
+            await take_leave(session, service_phrases.words("farewell", call.language))
+    _finish(ctx, call, ending.TOO_MANY_RESTARTS)
+
+
+async def _meet(live: LiveCall) -> rtc.RemoteParticipant | None:
+    """The caller, once they are in the room. None: they have left again, or nobody came."""
+    call, ctx = live.call, live.ctx
+    has_left = call.was_invited and not ctx.room.remote_participants
+    try:
+        async with asyncio.timeout(LEFT_ALREADY_S if has_left else NO_CALLER_S):
+            participant = await ctx.wait_for_participant()
+    except (TimeoutError, RuntimeError):  # the latter: the room was closed meanwhile
+        _finish(ctx, call, ending.CALLER_LEFT if has_left else ending.NO_CALLER)
+        return None
     phone = participant.kind == rtc.ParticipantKind.PARTICIPANT_KIND_SIP
     call.caller = caller = Caller("phone" if phone else call.caller.kind, participant.identity)
-    live.writer.submit(lambda: calls.set_caller(call.call_id, caller.kind, caller.identity))
+    live.writer.submit(lambda: live.calls.set_caller(call.call_id, caller.kind, caller.identity))
+    return participant
+
+
+async def _write_ending(live: LiveCall) -> asyncio.Future[object] | None:
+    """Write how the call ended, and empty the room, or leave it to the next job."""
+    call, ctx, calls = live.call, live.ctx, live.calls
+    assert call.ending is not None
+    now = datetime.now(UTC)
+    final = call.ending
+    if final in RECOVERABLE:
+        live.writer.submit(lambda: calls.lose(call.call_id, live.job, final, now))
+        logger.warning("call left to another job", extra={"action": "left", "reason": final.reason})
+        return None
+    live.writer.submit(lambda: calls.job_ended(call.call_id, ctx.job.id, now, final.reason))
+    live.writer.submit(lambda: calls.end(call.call_id, final, now))
+    logger.info("call ended", extra={"action": "ended", "result": final.result, "reason": final.reason})
+    await live.writer.settle(RECORD_FIRST_S)
+    return ctx.delete_room()  # nobody is kept in a silent room by a store that is away
 
 
 def _finish(ctx: JobContext, call: Call, how: Ending) -> None:

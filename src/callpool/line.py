@@ -44,7 +44,7 @@ class Beat:
 
 @dataclass(frozen=True)
 class Observed:
-    """From a job: what a provider did. `kind`: `ok`, or how it failed (`429`, `5xx`, `timeout`, `dropped`)."""
+    """From a job: what a provider did. `kind`: `ok`, or how it failed (`429`, `timeout`, `dropped`, …)."""
 
     provider: str
     part: str

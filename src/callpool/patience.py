@@ -201,8 +201,8 @@ class Patience:
                 self._awaited = awaited
 
     def _is_waiting(self, loudspeaker: Loudspeaker) -> bool:
-        """Whether something is to be heard: an answer that is thought of, or that has stopped in the middle, or
-        one to words that speech to text is still looking for."""
+        """Whether something is to be heard: an answer that is thought of, one that has stopped in the middle,
+        or one to words that speech to text is still looking for."""
         session = self._session
         if session.user_state == "speaking" or session.userdata.ending is not None:
             return False
@@ -228,7 +228,9 @@ class Patience:
         """Make the clips of the language in which the voice was just heard."""
         language = self._session.userdata.language
         if language not in self._clips and (self._making is None or self._making.done()):
-            self._making = asyncio.create_task(self._clips.make(language), name="clips")
+            self._making = asyncio.create_task(
+                self._clips.make(lambda: self._session.userdata.language), name="clips"
+            )
 
     def _on_caller(self, event: UserStateChangedEvent) -> None:
         now_s = asyncio.get_running_loop().time()

@@ -13,6 +13,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+WORKER_ATTRIBUTE = "callpool.worker"
+"""The attribute of an agent in its room that names its worker."""
+
 BEAT_S = 1.0
 """A worker renews its lease this often, seconds, and at once when what it says has changed."""
 LEASE_S = 3.0
@@ -58,6 +61,16 @@ class Serving:
     """Whether nobody has said yet that the job is over."""
 
 
+@dataclass(frozen=True)
+class Queue:
+    """Who waits for an agent."""
+
+    beat: int
+    """Grows with each renewal, as long as a dispatcher sees to the queue."""
+    rooms: tuple[str, ...]
+    """The longest waiting first."""
+
+
 class Registry(Protocol):
     """What a dispatcher needs of the store. Every method raises StoreError while the store is away."""
 
@@ -74,4 +87,10 @@ class Registry(Protocol):
         """Declare a worker dead: its lease is taken, its jobs are over. Gives the calls that they served."""
 
     async def queue(self, agent_name: str, waiting: Sequence[str]) -> None:
-        """Say which rooms wait for an agent, the longest waiting first: workers let nobody overtake them."""
+        """Say which rooms wait for an agent, the longest waiting first: workers let nobody overtake them.
+
+        To be said again every second while anybody waits: a queue that stands still does not count.
+        """
+
+    async def release(self, call_id: str) -> None:
+        """Nobody waits in the room of a lost call any more: its provisional ending stands."""

@@ -24,6 +24,8 @@ Key = Literal[
     "time_is_up",
     "filler",
     "still_waiting",
+    "resumed",
+    "go_on",
 ]
 """What there are words for."""
 

@@ -104,7 +104,17 @@ class Worker:
     )
     host: str = setting("CALLPOOL_WORKER_HOST", "The address its health page listens on.", "127.0.0.1", host)
     port: int = setting("CALLPOOL_WORKER_PORT", "The port of its health page.", 8081, is_port)
-    capacity: int = setting("CALLPOOL_CAPACITY", "Calls that it serves at the same time.", 8, at_least(1))
+    name: str = setting(
+        "CALLPOOL_WORKER_NAME",
+        "What it is called in records and logs, before its process id; empty: the name of the host.",
+        "",
+    )
+    capacity: int = setting(
+        "CALLPOOL_CAPACITY",
+        "Calls that it serves at the same time; 0: as many as cores and memory bear.",
+        0,
+        at_least(0),
+    )
     warm_processes: int = setting(
         "CALLPOOL_WARM_PROCESSES", "Job processes kept ready, each about 120 MB (PSS).", 2, at_least(0)
     )

@@ -41,9 +41,14 @@ def zombie() -> Iterator[int]:
     process.wait()
 
 
+async def claimed(calls: Calls, job: Job, epoch: int) -> None:
+    call = Call("c_1", room="call-1", agent_name="callpool", epoch=epoch)
+    assert (await calls.claim(call, job)).outcome == "taken"
+
+
 async def found_by_the_next_worker(calls: Calls, job: Job) -> ending.Ending | None:
-    await calls.job_started("c_1", job)
-    await Burial(calls).of_lost_workers()
+    await claimed(calls, job, epoch=2)
+    await Burial(calls, "worker-1").of_lost_workers()
     record = await calls.get("c_1")
     assert record is not None
     return record.ending
@@ -69,7 +74,7 @@ async def test_a_process_that_nobody_waits_for_is_gone(calls: Calls, zombie: int
 
 async def test_a_call_that_another_host_took_up_is_left_alone(calls: Calls) -> None:
     """Its last job may go on there."""
-    await calls.job_started("c_1", job_entry("AJ_1", "AW_1", NO_SUCH_PID, NOW))
+    await claimed(calls, job_entry("AJ_1", "AW_1", NO_SUCH_PID, NOW), epoch=1)
     elsewhere = replace(job_entry("AJ_2", "AW_2", 1, NOW + timedelta(seconds=5)), host="elsewhere")
     assert await found_by_the_next_worker(calls, elsewhere) is None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 
@@ -25,6 +26,18 @@ class Writer:
     def submit(self, write: Write) -> None:
         """Put a write at the end of the queue. Never blocks."""
         self._queue.put_nowait(write)
+
+    async def settle(self, timeout_s: float) -> None:
+        """Wait for everything submitted so far to be written, at most that many seconds."""
+        written = asyncio.Event()
+
+        async def mark() -> None:
+            written.set()
+
+        self.submit(mark)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await written.wait()
 
     async def aclose(self) -> None:
         """Wait for everything submitted so far to be written; when cancelled, for CLOSING_S more."""

@@ -25,9 +25,7 @@ class WorkerMetrics:
         self.registry = CollectorRegistry()
         self._gauge("callpool_active_jobs", "Calls that this worker has accepted.", active_jobs)
         self._gauge("callpool_job_capacity", "Calls that this worker takes at once.", capacity)
-        self._gauge(
-            "callpool_draining", "1 while this worker takes no more calls.", lambda: float(draining())
-        )
+        self._gauge("callpool_draining", "1 while this worker is draining.", lambda: float(draining()))
         self._errors = Counter(
             "callpool_provider_errors",
             "Failures of providers, also those that callers heard nothing of.",
