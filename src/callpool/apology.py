@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 TRIES = 3
 """Apologies in a row before the farewell …"""
 OUTAGE_S = 30.0
-"""… which is not said sooner than this after the first failure, seconds: most of what breaks is back by then."""
+"""… which is said no sooner than this after the first failure, seconds: most of what breaks is back then."""
 UNHEARD = 3
 """Times in a row that a caller is asked to speak again, or offered a person, before the farewell."""
 LEAST_SPEECH_S = 0.8
@@ -52,7 +52,7 @@ class Apology:
         is_deaf: Callable[[], bool] = lambda: False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`is_deaf`: whether speech to text is known to fail, so that it is not the caller who was unclear."""
+        """`is_deaf`: whether speech to text is known to fail, so that the caller was not unclear."""
         self._session = session
         self._give_up = give_up
         self._clips = clips
@@ -70,8 +70,10 @@ class Apology:
 
     def _on_error(self, event: ErrorEvent) -> None:
         match event.error:
-            case LLMError(recoverable=False) | TTSError(recoverable=False):
+            case LLMError(recoverable=False):
                 self._apologize()
+            case TTSError(recoverable=False):
+                self._apologize(is_mute=not self._has_voice)
 
     def _on_unheard(self, event: UserTranscriptionTimeoutEvent) -> None:
         """The caller spoke and no words came of it. A murmur while the agent speaks wants no answer."""
@@ -85,23 +87,19 @@ class Apology:
         misses = call.understanding.miss_sound(caller_turns(self._session))
         self._say("farewell" if misses > UNHEARD else offer(misses))
 
-    def _apologize(self) -> None:
-        if self._is_speaking() and not self._is_mute("apology"):
+    def _apologize(self, *, is_mute: bool = False) -> None:
+        """`is_mute`: no voice was ever heard, so that only a clip can be."""
+        if self._is_speaking():
             return  # speculative answers to the same words fail one after the other
         if not self._failures:
             self._failing_since_s = self._clock()
         self._failures += 1
         over = self._failures > TRIES and self._clock() - self._failing_since_s >= OUTAGE_S
-        if self._is_mute("farewell" if over else "apology"):
-            # The greeting is tried again by itself; later answers, when the caller speaks.
-            if over:
-                self._give_up()
-            return
-        self._say("farewell" if over else "apology")
-
-    def _is_mute(self, key: Key) -> bool:
-        """Whether no voice was ever heard, and there is no clip either."""
-        return not self._has_voice and self._clip(key) is None
+        key: Key = "farewell" if over else "apology"
+        if not is_mute or self._clip(key) is not None:
+            self._say(key)
+        elif over:  # until then the greeting is tried again and again
+            self._give_up()
 
     def _is_speaking(self) -> bool:
         return self._speaking is not None and not self._speaking.done()

@@ -67,14 +67,14 @@ _KINDS: dict[str, type[Message]] = {kind.__name__: kind for kind in get_args(Mes
 
 def encode(message: Message) -> bytes:
     """One line, with its end."""
-    return json.dumps({"kind": type(message).__name__, **asdict(message)}).encode() + b"\n"
+    return json.dumps({"message": type(message).__name__, **asdict(message)}).encode() + b"\n"
 
 
 def decode(line: bytes) -> Message:
     """The message of a line. Raises ValueError for anything else."""
     try:
         document: dict[str, Any] = json.loads(line)
-        return _KINDS[document.pop("kind")](**document)
+        return _KINDS[document.pop("message")](**document)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"no message: {line[:80]!r}") from error
 
