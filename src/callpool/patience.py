@@ -8,10 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Iterator
 
 from livekit import rtc
-from livekit.agents import AgentSession, ConversationItemAddedEvent, UserStateChangedEvent
+from livekit.agents import (
+    AgentSession,
+    AgentStateChangedEvent,
+    ConversationItemAddedEvent,
+    UserStateChangedEvent,
+)
 from livekit.agents.llm import ChatMessage
 from livekit.agents.voice import io
 
@@ -22,12 +28,15 @@ from callpool.service_phrases import Key, words_for
 
 logger = logging.getLogger(__name__)
 
-PATIENCE_S = 3.0
+PATIENCE_S = 2.7
 """How long nothing may be heard after the caller's last word before they are told that it takes a moment,
-seconds. Longer than the slowest answer that is none of a provider's fault, shorter than what sounds dead."""
+seconds. Longer than an answer takes when no provider fails, and well below the 4 s after which a line sounds
+dead: on a busy machine the end of a voice is noticed late."""
 GLANCE_S = 0.1
-VOICE_END_S = 0.25
-"""How late the end of a voice is noticed, seconds."""
+LATEST_NOTICE_S = 1.0
+"""The most by which the end of a voice is taken to have been noticed late, seconds."""
+AUDIBLE = 150
+"""Peak of a frame that is no silence, of 32,768: voices begin with some."""
 LEAST_SPEECH_S = 0.8
 """Shorter sounds of which no words came may be a cough, seconds."""
 MOST_CLIPS = 4
@@ -51,8 +60,9 @@ class Loudspeaker(io.AudioOutput):
         self._is_open = False
         self._unfinished = 0
         self._clip_over: asyncio.Event | None = None
+        self._plays_until_s = 0.0
         self.heard_until_s = 0.0
-        """When all that was played so far has been heard, in the loop's time."""
+        """When the last sound that was played so far has been heard, in the loop's time."""
 
     async def capture_frame(self, frame: rtc.AudioFrame) -> None:
         if (clip_over := self._clip_over) is not None:
@@ -72,7 +82,7 @@ class Loudspeaker(io.AudioOutput):
 
     def clear_buffer(self) -> None:
         if self._unfinished:
-            self.heard_until_s = min(self.heard_until_s, asyncio.get_running_loop().time())
+            self._stop_clock()
             self._below.clear_buffer()
 
     def on_playback_started(self, *, created_at: float) -> None:
@@ -129,12 +139,19 @@ class Loudspeaker(io.AudioOutput):
     def cut_clip(self) -> None:
         """End a clip that is being heard."""
         if self._clip_over is not None:
-            self.heard_until_s = min(self.heard_until_s, asyncio.get_running_loop().time())
+            self._stop_clock()
             self._below.clear_buffer()
+
+    def _stop_clock(self) -> None:
+        now_s = asyncio.get_running_loop().time()
+        self._plays_until_s = min(self._plays_until_s, now_s)
+        self.heard_until_s = min(self.heard_until_s, now_s)
 
     def _note(self, frame: rtc.AudioFrame) -> None:
         now_s = asyncio.get_running_loop().time()
-        self.heard_until_s = max(self.heard_until_s, now_s) + frame.duration
+        self._plays_until_s = max(self._plays_until_s, now_s) + frame.duration
+        if max(frame.data, default=0) >= AUDIBLE:
+            self.heard_until_s = self._plays_until_s
 
     def _pieces(self, clip: Clip) -> Iterator[rtc.AudioFrame]:
         frames = [clip]
@@ -160,10 +177,13 @@ class Patience:
         self._spoke_at_s: float | None = None
         self._voice_ended_s = 0.0
         self._awaited = False
+        self._owed = False
+        """Whether the caller has spoken since something was last heard."""
         self._told = 0
         self._making: asyncio.Task[None] | None = None
         self._watching: asyncio.Task[None] | None = None
         session.on("user_state_changed", self._on_caller)
+        session.on("agent_state_changed", self._on_agent)
         session.on("conversation_item_added", self._on_item)
         session.on("close", lambda _: self._stop())
 
@@ -191,14 +211,12 @@ class Patience:
             if loudspeaker.heard_until_s != heard_before_s:
                 heard_before_s = loudspeaker.heard_until_s
                 self._prepare()
-                self._awaited = False
+                self._awaited = self._owed = False
             now_s = asyncio.get_running_loop().time()
             silent_since_s = max(self._voice_ended_s, loudspeaker.heard_until_s)
             if now_s - silent_since_s >= self._patience_s and self._is_waiting(loudspeaker):
-                awaited = self._awaited
                 await self._tell(loudspeaker)
                 heard_before_s = loudspeaker.heard_until_s
-                self._awaited = awaited
 
     def _is_waiting(self, loudspeaker: Loudspeaker) -> bool:
         """Whether something is to be heard: an answer that is thought of, one that has stopped in the middle,
@@ -240,10 +258,17 @@ class Patience:
                 self._loudspeaker.cut_clip()
         elif self._spoke_at_s is not None:
             spoke_s, self._spoke_at_s = now_s - self._spoke_at_s, None
-            self._voice_ended_s = now_s - VOICE_END_S
+            self._owed = True
+            noticed_after_s = time.time() - event.created_at
+            self._voice_ended_s = now_s - min(max(noticed_after_s, 0.0), LATEST_NOTICE_S)
             if spoke_s >= LEAST_SPEECH_S and not self._overlap.began_over:
                 self._awaited = True
                 self._told = 0
+
+    def _on_agent(self, event: AgentStateChangedEvent) -> None:
+        if event.new_state == "thinking" and not self._owed:
+            # Of keys that were pressed, or by itself: the wait begins now.
+            self._voice_ended_s = asyncio.get_running_loop().time()
 
     def _on_item(self, event: ConversationItemAddedEvent) -> None:
         match event.item:

@@ -14,6 +14,8 @@ import aiohttp
 import pytest
 
 from callpool import settings
+from callpool.caller import Answer
+from callpool.caller.sound import Samples
 from callpool.settings import Settings
 from processes import LOOPBACK, any_ports, clean_environment, started, until
 from telephone import Dialled, Telephone, telephone_of
@@ -107,25 +109,36 @@ class Turn:
     """How many requests of whom have failed."""
 
 
-async def ask(rig: Rig, call: Dialled, sound: object, patience_s: float = 20.0) -> Turn:
+async def ask(rig: Rig, call: Dialled, sound: Samples) -> Turn:
     """Say something, and note what is heard until the agent listens again. Nothing fails any more then."""
-    caller = call.caller
-    spoken = await caller.speak(sound)  # type: ignore[arg-type]
-    answer = await caller.wait_for_agent(spoken.ended_at, patience_s, quiet_s=1.5)
+    spoken = await call.caller.speak(sound)
+    answer = await call.caller.wait_for_agent(spoken.ended_at, quiet_s=1.5)
     assert answer is not None, "nothing was heard"
-    gaps = [answer.started_at - spoken.ended_at]
-    at = answer.started_at
-    while at < answer.ended_at:
-        quiet = caller.ear.quiet_after(at, 0.3)
-        if quiet is None or quiet >= answer.ended_at:
-            break
-        again = caller.ear.first_audible(quiet)
-        if again is None:
-            break
-        gaps.append(again - quiet)
-        at = again
     struck = await rig.set()
-    return Turn(await call.heard(answer), max(gaps), struck)
+    return Turn(await call.heard(answer), dead_air_s(call, spoken.ended_at, answer.ended_at), struck)
+
+
+async def endure(rig: Rig, call: Dialled, sound: Samples, for_s: float) -> Turn:
+    """Say something, and note what is heard for so long. Nothing fails any more then."""
+    spoken = await call.caller.speak(sound)
+    await asyncio.sleep(for_s)
+    struck = await rig.set()
+    last = call.caller.ear.last_audible(spoken.ended_at)
+    assert last is not None, "nothing was heard"
+    words = await call.heard(Answer(spoken.ended_at, last))
+    return Turn(words, dead_air_s(call, spoken.ended_at, last), struck)
+
+
+def dead_air_s(call: Dialled, since: float, until: float) -> float:
+    """The longest silence of the agent between two moments."""
+    ear, longest_s, at = call.caller.ear, 0.0, since
+    while (begins := ear.first_audible(at)) is not None and begins < until:
+        longest_s = max(longest_s, begins - at)
+        ends = ear.quiet_after(begins, 0.3)
+        if ends is None:
+            break
+        at = ends
+    return longest_s
 
 
 async def settled(telephone: Telephone) -> Dialled:
@@ -158,3 +171,38 @@ async def test_a_caller_is_answered_though_a_request_fails(
     assert "number" in turn.words
     assert turn.words.count("order number") <= 1
     assert again.words
+
+
+@pytest.mark.parametrize(
+    ("provider", "kind"),
+    [
+        ("openai", "hang"),
+        ("openai", "500"),
+        ("openai", "drop"),
+        ("cartesia", "hang"),
+        ("cartesia", "429"),
+        ("deepgram", "hang"),
+        ("deepgram", "500"),
+    ],
+)
+async def test_a_caller_is_told_of_a_provider_that_fails_for_a_while(
+    rig: Rig, telephone: Telephone, provider: str, kind: str
+) -> None:
+    """Every request fails: words in time, an apology, and an answer as soon as the provider is back."""
+    question, again = [await telephone.samples(words) for words in (QUESTION, QUESTION)]
+    call = await settled(telephone)
+    await asyncio.sleep(2)
+    await rig.set(**{provider: (kind, 1000)})
+    if provider == "deepgram":
+        await rig.cut("deepgram")
+    turn = await endure(rig, call, question, 17)
+    print(f"\n{provider} {kind}: nothing heard for {turn.dead_air_s:.2f} s at most; heard: {turn.words}")
+    await asyncio.sleep(3)
+    answer = await ask(rig, call, again)
+    print(f"once it is back, after {answer.dead_air_s:.2f} s: {answer.words}")
+    assert turn.dead_air_s <= DEAD_AIR_S
+    assert "sorry" in turn.words
+    assert turn.words.count("one moment") <= 1
+    assert answer.words
+    assert "sorry" not in answer.words
+    assert call.caller.connected

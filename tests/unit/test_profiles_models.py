@@ -7,6 +7,7 @@ import sys
 from subprocess import run
 
 import pytest
+from livekit.agents import tts
 from livekit.plugins import cartesia, deepgram, openai
 
 from callpool import settings
