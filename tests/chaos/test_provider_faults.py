@@ -179,10 +179,14 @@ async def test_a_caller_is_answered_though_a_request_fails(
         ("openai", "hang"),
         ("openai", "500"),
         ("openai", "drop"),
+        ("openai", "garbage"),
         ("cartesia", "hang"),
         ("cartesia", "429"),
+        ("cartesia", "drop"),
         ("deepgram", "hang"),
         ("deepgram", "500"),
+        ("deepgram", "drop"),
+        ("deepgram", "garbage"),
     ],
 )
 async def test_a_caller_is_told_of_a_provider_that_fails_for_a_while(
@@ -206,3 +210,20 @@ async def test_a_caller_is_told_of_a_provider_that_fails_for_a_while(
     assert answer.words
     assert "sorry" not in answer.words
     assert call.caller.connected
+
+
+@pytest.mark.parametrize("provider", ["openai", "cartesia", "deepgram"])
+async def test_a_slow_provider_is_waited_for(rig: Rig, telephone: Telephone, provider: str) -> None:
+    """Every first byte comes 3 s late: the caller hears meanwhile that it takes a moment, and then the answer."""
+    question = await telephone.samples(QUESTION)
+    call = await settled(telephone)
+    await asyncio.sleep(2)
+    await rig.set(**{provider: ("slow", 1000)})
+    if provider == "deepgram":
+        await rig.cut("deepgram")
+    turn = await endure(rig, call, question, 14)
+    print(f"\n{provider} slow: nothing heard for {turn.dead_air_s:.2f} s at most; heard: {turn.words}")
+    assert turn.dead_air_s <= DEAD_AIR_S
+    assert turn.words.count("one moment") <= 1
+    assert turn.words.count("number") == 1
+    assert "sorry" not in turn.words

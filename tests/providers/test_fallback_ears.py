@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import aiohttp
@@ -23,7 +23,7 @@ from callpool.fallback import listening
 from callpool.fallback.ears import EarChain
 from callpool.fallback.standing import Standing
 from callpool.local.behaviour import Behaviour, Fault, FaultKind, Heard, Latency, Script
-from callpool.local.speaking import Buzz
+from callpool.local.speaking import Buzz, Samples
 from callpool.pipeline import ATTEMPT, Pipeline, build_pipeline
 
 RATE_HZ = 16000
@@ -80,9 +80,8 @@ async def test_the_next_ears_hear_what_is_said_after_the_first_failed(fault: Fau
         assert await first_words(chain) == "second"
 
 
-async def words_of_one_sentence(stt: EarChain) -> str:
-    """What is heard of somebody who speaks once, for a second, and then waits for 12 s at most."""
-    voice = (await Buzz().say("Where is my order?", RATE_HZ)).samples[:RATE_HZ]
+async def words_of_one_sentence(stt: EarChain, voice: Samples) -> str:
+    """What is heard of somebody who speaks once, and then waits for 12 s at most."""
 
     async def speak() -> None:
         # A call has begun a while ago: the connection stands.
@@ -105,25 +104,29 @@ async def words_of_one_sentence(stt: EarChain) -> str:
 
 
 @pytest.mark.parametrize("fault", ["429", "500", "hang", "drop", "garbage", "slow"])
-async def test_a_sentence_is_heard_though_the_only_ears_fail(fault: FaultKind) -> None:
+async def test_a_sentence_is_heard_though_the_only_ears_fail(
+    fault: FaultKind, spoken: Callable[[str, int], Samples]
+) -> None:
     """What was said into a broken connection, or into one that has no words, is given to the next."""
     behaviour = hearing("Where is my order?", fault)
     throws = iter([0.0])
     behaviour.random.random = lambda: next(throws, 1.0)  # type: ignore[method-assign]
     async with chained(behaviour) as chain:
         assert isinstance(chain, EarChain)
-        assert await words_of_one_sentence(chain) == "Where is my order?"
+        voice = spoken("Where is my order?", RATE_HZ)
+        assert await words_of_one_sentence(chain, voice) == "Where is my order?"
         assert not chain.failing
 
 
-async def test_ears_that_never_hear_are_known_to_fail() -> None:
+async def test_ears_that_never_hear_are_known_to_fail(spoken: Callable[[str, int], Samples]) -> None:
     """So that nobody tells the caller that they were unclear."""
     told: list[tuple[str, str]] = []
     async with chained(hearing("words", "hang")) as chain:
         assert isinstance(chain, EarChain)
         chain.standing = Standing(lambda seen: told.append((seen.part, seen.kind)))
+        voice = spoken("I am calling about order number one two three four.", RATE_HZ)
         with pytest.raises(TimeoutError):
-            await asyncio.wait_for(words_of_one_sentence(chain), 7)
+            await asyncio.wait_for(words_of_one_sentence(chain, voice), 9)
         assert chain.failing
     assert told[0] == ("stt", "timeout")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -50,6 +50,12 @@ class NotedVoice:
         return " ".join(self.texts).split()
 
 
+def fails_once() -> Callable[[], float]:
+    """A die that strikes at the first throw only."""
+    throws = iter([0.0])
+    return lambda: next(throws, 1.0)
+
+
 @asynccontextmanager
 async def chained(
     *faults: FaultKind | None, rates_hz: Sequence[int] = (24000, 24000)
@@ -62,8 +68,7 @@ async def chained(
         for voice, fault, rate_hz in zip(voices, faults, rates_hz, strict=False):
             behaviour = Behaviour(faults=[Fault(fault, 1.0)] if fault else [])
             if len(faults) == 1:
-                throws = iter([0.0])
-                behaviour.random.random = lambda: next(throws, 1.0)  # type: ignore[method-assign]
+                behaviour.random.random = fails_once()  # type: ignore[method-assign]
             server = await stack.enter_async_context(serving(cartesia.routes(voice, behaviour)))  # type: ignore[arg-type]
             members.append(
                 plugin.TTS(
@@ -110,7 +115,7 @@ async def whole_s() -> float:
 @pytest.mark.parametrize("fault", ["429", "500", "hang", "garbage", "drop", "slow"])
 async def test_a_single_voice_is_asked_again(fault: FaultKind) -> None:
     """Whatever went wrong the first time: all of the text is heard, and nothing of it twice."""
-    async with chained(fault) as (chain, [voice]):
+    async with chained(fault) as (chain, _):
         chain._patience_s = 6.0
         heard = await spoken(chain)
         assert heard.seconds == pytest.approx(await whole_s(), abs=0.5)
