@@ -11,10 +11,15 @@ from typing import Any
 
 from livekit import rtc
 from livekit.agents import APIError, tts
+from livekit.agents.utils import http_context
 
 from callpool import service_phrases
 from callpool.call import base_language
+from callpool.fallback import speaking
+from callpool.profiles import Profiles
 from callpool.service_phrases import Key
+from callpool.settings import Settings
+from callpool.voices import make_voice, voice_name
 
 logger = logging.getLogger(__name__)
 
@@ -93,6 +98,18 @@ def _read(path: Path) -> Clip:
     with wave.open(str(path), "rb") as file:
         samples = file.getnframes()
         return rtc.AudioFrame(file.readframes(samples), file.getframerate(), file.getnchannels(), samples)
+
+
+async def prepare(settings: Settings, folder: Path) -> None:
+    """Make the clips of a worker before its first call: in the language that calls begin in."""
+    profile = Profiles.read(settings).of_call(None)
+    language = settings.worker.languages[0]
+    async with http_context.open():
+        voices = [make_voice(settings, member, language).tts for member in profile.tts]
+        async with speaking(voices, [member.provider for member in profile.tts]) as voice:
+            await Clips(voice, voice_name(settings, profile.tts), folder).make(lambda: language)
+        for each in voices:
+            await each.aclose()
 
 
 async def played(clip: Clip) -> AsyncIterator[rtc.AudioFrame]:

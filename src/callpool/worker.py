@@ -10,7 +10,7 @@ from aiohttp import web
 from livekit.agents import AgentServer
 from livekit.agents.ipc.job_proc_executor import ProcJobExecutor
 
-from callpool import job, machine
+from callpool import clips, job, machine
 from callpool.admission import Admission
 from callpool.breaker import Breakers
 from callpool.burial import Burial, call_of
@@ -106,8 +106,8 @@ class Worker:
         self._switchboard = Switchboard()
         self._breakers = Breakers(self._on_breaker)
         self._switchboard.listen(self._on_job_says)
-        parent = job.Parent(self._name, self._switchboard.path)
-        self._server = build_server(settings, self._admission, parent)
+        self._parent = job.Parent(self._name, self._switchboard.path)
+        self._server = build_server(settings, self._admission, self._parent)
         self._membership = Membership(
             self._name,
             settings.worker.agent_name,
@@ -135,6 +135,7 @@ class Worker:
         serving = asyncio.create_task(self._server.run(), name="agent-server")
         stopping = asyncio.create_task(told.wait(), name="signals")
         keeping = asyncio.create_task(self._membership.keep(), name="membership")
+        preparing = asyncio.create_task(clips.prepare(self._settings, self._parent.clips), name="clips")
         try:
             await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
             if serving.done():
@@ -148,7 +149,8 @@ class Worker:
         finally:
             await asyncio.gather(*self._burials, return_exceptions=True)
             keeping.cancel()
-            await asyncio.gather(keeping, return_exceptions=True)
+            preparing.cancel()
+            await asyncio.gather(keeping, preparing, return_exceptions=True)
             await self._membership.leave()
             await self._switchboard.aclose()
             await health.cleanup()

@@ -34,6 +34,10 @@ ONE_TRY = APIConnectOptions(max_retry=0, timeout=10.0)
 than any caller's patience."""
 STALL_S = 2.0
 """How long nothing may be heard of a voice that has all of its text and has not said it, seconds."""
+SYLLABLE_S = 0.25
+"""So much sound is waited for before any of it is heard, seconds …"""
+HOLD_S = 0.1
+"""… for no longer than this, seconds: voices give it at once, or do not give more."""
 MOST_BREAKS = 3
 """How often in a row a voice may break off at the same word until the speech is given up."""
 
@@ -222,21 +226,42 @@ class Part:
         self._heard: AsyncGenerator[tts.SynthesizedAudio, None] = stream._try_synthesize(
             tts=self._member, input_ch=self._words, conn_options=stream.member_options
         )
-        self._opening: tts.SynthesizedAudio | None = None
+        self._opening: list[tts.SynthesizedAudio] = []
+        self._ahead: asyncio.Task[tts.SynthesizedAudio | None] | None = None
         self._timed: list[TimedWord] = []
         self._told = 0
         self.audio_s = 0.0
 
     async def first(self) -> Part:
-        """Wait for its first sound. Raises what the voice raises."""
-        self._opening = await anext(self._heard, None)
-        if self._opening is None:
+        """Wait for its first sound. Raises what the voice raises.
+
+        A syllable that breaks off is kept back, as far as that takes no time that a caller would notice.
+        """
+        held_s = 0.0
+        until_s: float | None = None
+        while held_s < SYLLABLE_S:
+            self._ahead = self._ahead or asyncio.create_task(self._advance(), name="speech-ahead")
+            now_s = asyncio.get_running_loop().time()
+            timeout_s = None if until_s is None else max(0.0, until_s - now_s)
+            if not (await asyncio.wait({self._ahead}, timeout=timeout_s))[0]:
+                break
+            ahead, self._ahead = self._ahead, None
+            if (audio := ahead.result()) is None:
+                break
+            self._opening.append(audio)
+            held_s += audio.frame.duration
+            until_s = until_s or asyncio.get_running_loop().time() + HOLD_S
+        if not self._opening:
             raise APIConnectionError("the voice ended without a sound")
         return self
 
     async def aclose(self) -> None:
-        await aio.cancel_and_wait(self._feeding)
+        tasks = [self._feeding] if self._ahead is None else [self._feeding, self._ahead]
+        await aio.cancel_and_wait(*tasks)
         await self._heard.aclose()
+
+    async def _advance(self) -> tts.SynthesizedAudio | None:
+        return await anext(self._heard, None)
 
     async def play(self, output: tts.AudioEmitter, offset_s: float) -> None:
         """Pass on what it says. `offset_s`: how much of the speech was heard before, seconds.
@@ -247,9 +272,8 @@ class Part:
         rate_hz = self._stream.chain.sample_rate
         own_hz = self._member.sample_rate
         resampler = rtc.AudioResampler(own_hz, rate_hz) if own_hz != rate_hz else None
-        audio = self._opening
         try:
-            while audio is not None:
+            while (audio := await self._next()) is not None:
                 self._note_times(audio.frame)
                 self.audio_s += audio.frame.duration
                 now_s = asyncio.get_running_loop().time()
@@ -257,7 +281,6 @@ class Part:
                 self._pass_times_on(output, offset_s, self.audio_s)
                 for frame in resampler.push(audio.frame) if resampler else [audio.frame]:
                     output.push_frame(frame)
-                audio = await self._next()
             self._pass_times_on(output, offset_s, math.inf)
             self._script.spoken = len(self._script.text)
         finally:
@@ -265,10 +288,13 @@ class Part:
                 output.push_frame(frame)
 
     async def _next(self) -> tts.SynthesizedAudio | None:
+        if self._opening:
+            return self._opening.pop(0)
+        ahead, self._ahead = self._ahead or asyncio.create_task(self._advance(), name="speech-ahead"), None
         async with asyncio.timeout(None) as deadline:
             watching = asyncio.create_task(self._limit(deadline), name="speech-stall")
             try:
-                return await anext(self._heard, None)
+                return await ahead
             finally:
                 watching.cancel()
 
