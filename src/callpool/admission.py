@@ -48,12 +48,17 @@ class Admission:
     changed: Callable[[], None] = lambda: None
     """Told whenever a job comes or goes."""
     refused: Counter[Reason] = field(default_factory=Counter)
-    _jobs: set[str] = field(default_factory=set)
+    _jobs: dict[str, str] = field(default_factory=dict)
 
     @property
     def running(self) -> int:
         """Jobs accepted and not yet over, those on their way to being accepted included."""
         return len(self._jobs)
+
+    @property
+    def rooms(self) -> frozenset[str]:
+        """The rooms of these jobs."""
+        return frozenset(self._jobs.values())
 
     @property
     def load(self) -> float:
@@ -66,13 +71,15 @@ class Admission:
         if places <= 0:
             await self._refuse(request, "capacity")
             return
-        self._take(request.id)
+        self._jobs[request.id] = request.room.name
+        self.changed()
         try:
-            if not await self._may_be_next(request, places):
-                self.release(request.id)
-                await self._refuse(request, "others_wait")
-                return
-            await self.settled()
+            if not call_of(request.job).is_redispatched:  # else the dispatcher has seen to both
+                if not await self.is_next(request.room.name, places):
+                    self.release(request.id)
+                    await self._refuse(request, "others_wait")
+                    return
+                await self.settled()
             await request.accept(name="callpool", attributes={WORKER_ATTRIBUTE: self.worker})
         except BaseException:
             self.release(request.id)
@@ -81,15 +88,8 @@ class Admission:
 
     def release(self, job_id: str) -> None:
         """A job is over, however it ended."""
-        self._jobs.discard(job_id)
+        self._jobs.pop(job_id, None)
         self.changed()
-
-    def _take(self, job_id: str) -> None:
-        self._jobs.add(job_id)
-        self.changed()
-
-    async def _may_be_next(self, request: JobRequest, places: int) -> bool:
-        return call_of(request.job).is_redispatched or await self.is_next(request.room.name, places)
 
     async def _refuse(self, request: JobRequest, reason: Reason) -> None:
         self.refused[reason] += 1

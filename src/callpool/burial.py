@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import socket
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import psutil
@@ -11,7 +12,7 @@ from livekit.agents.job import RunningJobInfo
 from livekit.protocol import agent
 
 from callpool import ending
-from callpool.call import Call, from_dispatch
+from callpool.call import Call, from_dispatch, name_of_visit
 from callpool.ending import Ending
 from callpool.store.calls import Calls
 from callpool.store.record import Job
@@ -26,13 +27,16 @@ class Burial:
         self._calls = calls
         self._worker = worker
 
-    async def of_job(self, info: RunningJobInfo, pid: int) -> None:
-        """Close the record of a job whose process is gone; also of one that died before its first write."""
+    async def of_job(self, info: RunningJobInfo, pid: int, how: str | None = None) -> None:
+        """Close the record of a job whose process is gone; also of one that died before its first write.
+
+        `how` it ended, where that is known, such as `hanging`.
+        """
         now = datetime.now(UTC)
         job = info.job
         call = call_of(job)
         await self._calls.begin(call)
-        entry = job_entry(job.id, self._worker, pid, now)
+        entry = replace(job_entry(job.id, self._worker, pid, now), how=how)
         await self._close(call.call_id, entry, ending.JOB_DIED, now)
 
     async def of_lost_workers(self) -> None:
@@ -45,17 +49,19 @@ class Burial:
             if not still_runs(job):
                 await self._close(call_id, job, ending.WORKER_DIED, now)
 
-    async def _close(self, call_id: str, job: Job, how: Ending, now: datetime) -> None:
-        if await self._calls.lose(call_id, job, how, now):
+    async def _close(self, call_id: str, job: Job, final: Ending, now: datetime) -> None:
+        if await self._calls.lose(call_id, job, final, now):
+            how = job.how or final.reason
             logger.error(
                 "job died",
-                extra={"action": "job_died", "job_id": job.job_id, "call_id": call_id, "how": how.reason},
+                extra={"action": "job_died", "job_id": job.job_id, "call_id": call_id, "how": how},
             )
 
 
 def call_of(job: agent.Job) -> Call:
     """The call that a job was dispatched for."""
-    return from_dispatch(job.metadata, job_id=job.id, room=job.room.name, agent_name=job.agent_name)
+    name = name_of_visit(job.room.sid or job.id)
+    return from_dispatch(job.metadata, name=name, room=job.room.name, agent_name=job.agent_name)
 
 
 def still_runs(job: Job) -> bool:

@@ -78,14 +78,25 @@ class Call:
             self.ending = ending
 
 
+def name_of_visit(room_sid: str) -> str:
+    """The id of a call that nothing names: the same for all jobs that are dispatched into the same room."""
+    return f"c_{room_sid}"
+
+
 def from_dispatch(
-    metadata: str, *, job_id: str, room: str, agent_name: str, languages: Sequence[str] = (DEFAULT_LANGUAGE,)
+    metadata: str,
+    *,
+    name: str,
+    room: str,
+    agent_name: str,
+    languages: Sequence[str] = (DEFAULT_LANGUAGE,),
 ) -> Call:
     """The call of a dispatched job. It begins in the language asked for when that is one of `languages`, else
     in the first of them.
 
     `metadata` is the JSON that the web API put into the caller's token; whoever dispatches by other means may
-    send anything, so what cannot be used is passed over. Without a call id the job's id names the call.
+    send anything, so what cannot be used is passed over. Without a call id the call gets `name` (see
+    `name_of_visit`).
     """
     try:
         document = json.loads(metadata)
@@ -95,7 +106,7 @@ def from_dispatch(
 
     call_id = given.get("call_id")
     call = Call(
-        call_id=call_id if isinstance(call_id, str) and _CALL_ID.fullmatch(call_id) else f"c_{job_id}",
+        call_id=call_id if isinstance(call_id, str) and _CALL_ID.fullmatch(call_id) else name,
         room=room,
         agent_name=agent_name,
         language=languages[0],

@@ -25,7 +25,7 @@ from callpool.apology import Apology
 from callpool.backchannel import Backchannels
 from callpool.barge_in import end_speech_at_first_word
 from callpool.burial import job_entry
-from callpool.call import Call, Caller, from_dispatch
+from callpool.call import Call, Caller, from_dispatch, name_of_visit
 from callpool.checkpoint import Checkpoint, Checkpoints, UnreadableCheckpoint
 from callpool.checkpoint import warm_up as warm_up_checkpoints
 from callpool.clips import Clips
@@ -37,14 +37,16 @@ from callpool.fallback.standing import Standing
 from callpool.greeting import Greeting
 from callpool.hand_off import Conversation, Models
 from callpool.identification import Identification
+from callpool.isolation import step_behind
 from callpool.language import Languages
 from callpool.language_models import LanguageModels
-from callpool.line import Hello, Line
+from callpool.line import Hello, Leave, Line, Message
 from callpool.manners import Manners, take_leave
 from callpool.mcp_servers import McpServers
 from callpool.patience import Patience
 from callpool.pipeline import build_pipeline, build_session, build_vad, room_options
 from callpool.profiles import Profiles
+from callpool.pulse import Patience, Progress, Pulse, attended
 from callpool.resumption import MOST_RESTARTS, Resumption
 from callpool.settings import Settings
 from callpool.stages import Roster, Stage, load_roster
@@ -67,7 +69,6 @@ CLOSED_ROOM = frozenset(
     {
         rtc.DisconnectReason.UNKNOWN_REASON,
         rtc.DisconnectReason.CLIENT_INITIATED,
-        rtc.DisconnectReason.PARTICIPANT_REMOVED,
         rtc.DisconnectReason.ROOM_DELETED,
         rtc.DisconnectReason.ROOM_CLOSED,
     }
@@ -130,6 +131,7 @@ class LiveCall:
     _checkpoint: Callable[[], str] | None = None
     modules: frozenset[str] = field(default_factory=lambda: frozenset(sys.modules))
     """What was imported when the call began: nothing may be added while somebody waits."""
+    pulse: Pulse | None = None
 
     def save_stage(self, entry: StageEntry) -> None:
         self.writer.submit(lambda: self.calls.stage_entered(self.call.call_id, entry))
@@ -152,9 +154,33 @@ class LiveCall:
         self.superseded = True
         self.ctx.shutdown(reason="superseded")
 
+    def hear(self, message: Message) -> None:
+        """What the worker says."""
+        if isinstance(message, Leave) and self.call.ending is None:
+            _finish(self.ctx, self.call, ending.WORKER_STOPPED)
+            self.lose(ending.WORKER_STOPPED)  # at once: the session takes its time to close
+
+    def lose(self, how: Ending) -> None:
+        """Leave the call to another job."""
+        logger.warning("call left to another job", extra={"action": "left", "reason": how.reason})
+        now = datetime.now(UTC)
+        self.writer.submit(lambda: self.calls.lose(self.call.call_id, self.job, how, now))
+
+    async def give_way(self) -> None:
+        """Find out whether another job serves the call by now: this one may have been cut off for a while."""
+        if not await self.calls.serves(self.call.call_id, self.job.job_id):
+            self.supersede()
+
+    async def write_end(self, final: Ending, now: datetime) -> None:
+        """End the call, unless another job serves it."""
+        if not self.superseded:
+            await self.calls.end(self.call.call_id, final, now)
+
     async def _write_checkpoint(self) -> None:
         make, self._checkpoint = self._checkpoint, None
-        if make is None or self.superseded or self.call.ending is not None:
+        if make is None or self.superseded:
+            return
+        if self.call.ending is not None and self.call.ending not in RECOVERABLE:
             return
         if not await self.calls.save_checkpoint(self.call.call_id, self.ctx.job.id, make()):
             self.supersede()
@@ -162,6 +188,7 @@ class LiveCall:
 
 def warm_up(settings: Settings, parent: Parent, proc: JobProcess) -> None:
     """Load everything that a call needs. Runs in a process of its own, before any caller waits."""
+    step_behind(settings.worker.job_nice)
     roster = load_roster(settings.worker.roster)
     profiles = Profiles.read(settings)
     service_phrases.load()
@@ -202,7 +229,7 @@ async def answer(ctx: JobContext) -> None:
     warm: Warm = ctx.proc.userdata["warm"]
     call = from_dispatch(
         ctx.job.metadata,
-        job_id=ctx.job.id,
+        name=name_of_visit(ctx.job.room.sid or ctx.job.id),
         room=ctx.job.room.name,
         agent_name=ctx.job.agent_name,
         languages=warm.settings.worker.languages,
@@ -216,7 +243,11 @@ async def answer(ctx: JobContext) -> None:
     if claim is None:
         live.supersede()
         return
-    await warm.line.open(Hello(ctx.job.id, call.call_id, os.getpid()))
+    hello = Hello(ctx.job.id, call.call_id, os.getpid())
+    await warm.line.open(hello)
+    warm.line.listen(live.hear)
+    progress = Progress(Patience.of(warm.settings), lambda: attended(ctx.room, call))
+    live.pulse = Pulse(warm.line, hello, progress)
     turn, history = _restore(call, claim)
     if claim.losses > MOST_RESTARTS:
         await _give_up(live, warm)
@@ -253,6 +284,7 @@ async def answer(ctx: JobContext) -> None:
     session = build_session(warm.settings, pipeline, call)
     if history is not None:
         session.history.items.extend(history.items)
+    progress.follow(session)
     transcript = Transcript(call, live.save_turn, turn=turn)
     transcript.follow(session)
     checkpoints = Checkpoints(call, lambda: transcript.turn, live.save_checkpoint)
@@ -302,6 +334,8 @@ async def hang_up(ctx: JobContext) -> None:
         emptied = await _write_ending(live)
     await live.writer.aclose()
     await live.calls.close()
+    if live.pulse is not None:
+        await live.pulse.stop()
     await warm.line.aclose()
     await warm.mcp.aclose()
     await warm.roster.close_business(warm.business)
@@ -322,10 +356,11 @@ async def _claim(live: LiveCall) -> Claim | None:
     call = live.call
     try:
         claim = await live.calls.claim(call, live.job)
-        if claim.outcome == "over":
-            # Its token was used once more: another visit, in the same room.
-            call.call_id = f"c_{live.job.job_id}"
-            claim = await live.calls.claim(call, live.job)
+        for name in (live.ctx.job.room.sid, live.job.job_id):
+            if claim.outcome == "over":
+                # Its token was used once more: another visit, in a room of the same name.
+                call.call_id = name_of_visit(name)
+                claim = await live.calls.claim(call, live.job)
     except StoreError:
         if call.is_redispatched:
             raise
@@ -392,13 +427,15 @@ async def _write_ending(live: LiveCall) -> asyncio.Future[object] | None:
     now = datetime.now(UTC)
     final = call.ending
     if final in RECOVERABLE:
-        live.writer.submit(lambda: calls.lose(call.call_id, live.job, final, now))
-        logger.warning("call left to another job", extra={"action": "left", "reason": final.reason})
+        live.lose(final)
         return None
     live.writer.submit(lambda: calls.job_ended(call.call_id, ctx.job.id, now, final.reason))
-    live.writer.submit(lambda: calls.end(call.call_id, final, now))
-    logger.info("call ended", extra={"action": "ended", "result": final.result, "reason": final.reason})
+    live.writer.submit(live.give_way)
+    live.writer.submit(lambda: live.write_end(final, now))
     await live.writer.settle(RECORD_FIRST_S)
+    if live.superseded:
+        return None
+    logger.info("call ended", extra={"action": "ended", "result": final.result, "reason": final.reason})
     return ctx.delete_room()  # nobody is kept in a silent room by a store that is away
 
 
@@ -408,7 +445,9 @@ def _finish(ctx: JobContext, call: Call, how: Ending) -> None:
 
 
 def _on_disconnected(call: Call, reason: rtc.DisconnectReason.ValueType) -> None:
-    if reason not in CLOSED_ROOM:
+    if reason == rtc.DisconnectReason.PARTICIPANT_REMOVED:
+        call.end(ending.AGENT_REMOVED)  # by the dispatcher, which took this job for dead
+    elif reason not in CLOSED_ROOM:
         call.end(ending.SERVER_LOST)
 
 

@@ -43,6 +43,16 @@ class Beat:
 
 
 @dataclass(frozen=True)
+class Farewell:
+    """From a job: its call is over and written down. It beats no more, and is about to end."""
+
+
+@dataclass(frozen=True)
+class Leave:
+    """From the worker: leave your call to another job, now."""
+
+
+@dataclass(frozen=True)
 class Observed:
     """From a job: what a provider did. `kind`: `ok`, or how it failed (`429`, `timeout`, `dropped`, …)."""
 
@@ -61,13 +71,13 @@ class Breaker:
     open: bool
 
 
-Message = Hello | Beat | Observed | Breaker
+Message = Hello | Leave | Beat | Farewell | Observed | Breaker
 _KINDS: dict[str, type[Message]] = {kind.__name__: kind for kind in get_args(Message)}
 
 
 def encode(message: Message) -> bytes:
     """One line, with its end."""
-    return json.dumps({"message": type(message).__name__, **asdict(message)}).encode() + b"\n"
+    return json.dumps({"message": type(message).__name__} | asdict(message)).encode() + b"\n"
 
 
 def decode(line: bytes) -> Message:
@@ -138,8 +148,13 @@ class Line:
         self._reading: asyncio.Task[None] | None = None
         self._listeners: list[Callable[[Message], None]] = []
 
+    @property
+    def is_open(self) -> bool:
+        """Whether somebody listens, as far as can be told."""
+        return self._writer is not None and not self._writer.is_closing()
+
     async def open(self, hello: Hello) -> Self:
-        """Call the worker. A worker that does not answer is logged, and done without."""
+        """Call the worker, or call it again. One that does not answer is logged, and done without."""
         if self._path is None:
             return self
         try:
@@ -148,7 +163,7 @@ class Line:
         except (OSError, TimeoutError) as error:
             logger.warning("no line to the worker", extra={"action": "no_line", "error": str(error)})
             return self
-        self._reading = asyncio.create_task(self._read(reader), name="line")
+        self._reading = asyncio.create_task(self._read(reader, self._writer), name="line")
         self.say(hello)
         return self
 
@@ -170,7 +185,7 @@ class Line:
         """Have every message of the worker's given to `listener`."""
         self._listeners.append(listener)
 
-    async def _read(self, reader: asyncio.StreamReader) -> None:
+    async def _read(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             async for line in reader:
                 message = decode(line)
@@ -178,6 +193,8 @@ class Line:
                     listener(message)
         except (ValueError, ConnectionError) as error:
             logger.warning("the worker's line broke", extra={"action": "line_broke", "error": str(error)})
+        finally:
+            writer.close()
 
 
 def _send(writer: asyncio.StreamWriter, message: Message) -> None:

@@ -37,6 +37,7 @@ class Membership:
     admission: Admission
     is_draining: Callable[[], bool]
     each_beat: Callable[[], None] = lambda: None
+    clock: Callable[[], float] = time.monotonic
     _beat: int = 0
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
     _queue: Queue = field(default_factory=lambda: Queue(0, ()))
@@ -85,14 +86,15 @@ class Membership:
         except StoreError as error:
             logger.warning("queue not read", extra={"action": "queue_unread", "error": str(error)})
             return True
-        if time.monotonic() - self._queue_seen_at > QUEUE_S:
+        if self.clock() - self._queue_seen_at > QUEUE_S:
             return True
-        rooms = self._queue.rooms
+        # Who was let in a moment ago is in the queue until the agent is in the room.
+        rooms = [one for one in self._queue.rooms if one == room or one not in self.admission.rooms]
         return len(rooms) < places if room not in rooms else rooms.index(room) < places
 
     def _note(self, queue: Queue) -> None:
         if queue.beat != self._queue.beat:
-            self._queue_seen_at = time.monotonic()
+            self._queue_seen_at = self.clock()
         self._queue = queue
 
     async def _renew(self) -> None:

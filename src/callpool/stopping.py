@@ -9,7 +9,7 @@ STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class StopSignals:
-    """Events that the first SIGINT or SIGTERM sets, the second, …; the one after the last ends the process."""
+    """Events that the first SIGINT or SIGTERM sets, the second, …; one more ends the process."""
 
     def __init__(self, count: int) -> None:
         self.events = tuple(asyncio.Event() for _ in range(count))

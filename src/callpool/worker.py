@@ -15,7 +15,7 @@ from callpool.admission import Admission
 from callpool.breaker import Breakers
 from callpool.burial import Burial, call_of
 from callpool.errors import CallpoolError, SettingError
-from callpool.line import Breaker, Hello, Message, Observed, Switchboard
+from callpool.line import Breaker, Farewell, Hello, Leave, Message, Observed, Switchboard
 from callpool.listening import listen
 from callpool.mcp_servers import McpServers
 from callpool.membership import Membership, worker_name
@@ -27,6 +27,7 @@ from callpool.store.calls import Calls
 from callpool.store.registry import StoreRegistry
 from callpool.telemetry.logs import set_up_logs
 from callpool.telemetry.metrics import CONTENT_TYPE, WorkerMetrics
+from callpool.watchdog import Watchdog
 
 logger = logging.getLogger(__name__)
 
@@ -71,7 +72,7 @@ def build_server(settings: Settings, admission: Admission, parent: job.Parent) -
         num_idle_processes=settings.worker.warm_processes,
         setup_fnc=functools.partial(job.warm_up, settings, parent),
         preload_modules=[*PRELOAD, settings.worker.roster, *roster.modules, *plugins(settings)],
-        job_memory_limit_mb=settings.worker.memory_limit_mb,
+        job_memory_limit_mb=0,  # it looks every 5 s only: see watchdog.py
         shutdown_process_timeout=STOP_S,
         session_end_timeout=STOP_S,
         initialize_process_timeout=60.0,
@@ -104,8 +105,11 @@ class Worker:
             draining=lambda: self._server.draining,
         )
         self._switchboard = Switchboard()
+        self._watchdog = Watchdog(settings.worker, reachable=self._switchboard.path.exists)
         self._breakers = Breakers(self._on_breaker)
-        self._switchboard.listen(self._on_job_says)
+        self._switchboard.listen(self._watchdog.hear)
+        self._switchboard.listen(self._on_provider)
+        self._switchboard.listen(self._on_message)
         self._parent = job.Parent(self._name, self._switchboard.path)
         self._server = build_server(settings, self._admission, self._parent)
         self._membership = Membership(
@@ -136,6 +140,7 @@ class Worker:
         stopping = asyncio.create_task(told.wait(), name="signals")
         keeping = asyncio.create_task(self._membership.keep(), name="membership")
         preparing = asyncio.create_task(clips.prepare(self._settings, self._parent.clips), name="clips")
+        watching = asyncio.create_task(self._watchdog.run(), name="watchdog")
         try:
             await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
             if serving.done():
@@ -147,6 +152,7 @@ class Worker:
         except RuntimeError as error:
             raise CallpoolError(f"LIVEKIT_URL is {self._settings.livekit.url!r}: {error}") from error
         finally:
+            watching.cancel()
             await asyncio.gather(*self._burials, return_exceptions=True)
             keeping.cancel()
             preparing.cancel()
@@ -175,6 +181,7 @@ class Worker:
                     "calls are handed over",
                     extra={"action": "hand_over", "calls": self._calls(), "at_once": told_again.is_set()},
                 )
+        self._switchboard.tell(Leave())
         await self._server.aclose()
 
     async def _name_calls_waited_for(self) -> None:
@@ -217,7 +224,7 @@ class Worker:
             return "not registered with LiveKit"
         return ""
 
-    def _on_job_says(self, hello: Hello, message: Message) -> None:
+    def _on_provider(self, hello: Hello, message: Message) -> None:
         match message:
             case Hello():
                 for breaker in self._breakers.now:
@@ -238,12 +245,25 @@ class Worker:
         # Private, because the SDK tells nobody that a job's process has ended, and a killed one cannot write
         # its own ending. test_real_calls.py kills a job, and fails when the pool or its event moves.
         self._server._proc_pool.on("process_closed", self._on_process_closed)
+        # Private for the same reason; the tests in tests/chaos kill jobs that are watched from here.
+        self._server._proc_pool.on("process_job_launched", self._on_job_launched)
+
+    def _on_job_launched(self, process: ProcJobExecutor) -> None:
+        if (info := process.running_job) is not None and process.pid is not None:
+            self._watchdog.watch(info.job.id, process.pid)
+
+    def _on_message(self, job: Hello, message: Message) -> None:
+        if isinstance(message, Farewell):  # the next caller need not wait until its process has ended
+            self._admission.release(job.job_id)
 
     def _on_process_closed(self, process: ProcJobExecutor) -> None:
         if (info := process.running_job) is None:
             return
         self._admission.release(info.job.id)
-        burial = asyncio.create_task(self._burial.of_job(info, process.pid or 0), name=f"bury-{info.job.id}")
+        how = self._watchdog.forget(info.job.id)
+        burial = asyncio.create_task(
+            self._burial.of_job(info, process.pid or 0, how), name=f"bury-{info.job.id}"
+        )
         self._burials.add(burial)
         burial.add_done_callback(self._burials.discard)
 

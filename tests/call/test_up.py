@@ -53,13 +53,13 @@ def test_ready_means_that_everything_answers(tmp_path: Path, env: dict[str, str]
         document = up.document
         assert line.startswith("ready")
         assert document["web"] in line
-        for address, path in (("web", "/healthz"), ("worker", "/readyz"), ("providers", "/healthz")):
+        paths = {"web": "/healthz", "worker": "/readyz", "dispatcher": "/healthz", "providers": "/healthz"}
+        for address, path in paths.items():
             with urllib.request.urlopen(document[address] + path, timeout=5) as response:
                 assert response.status == 200
         assert document["store"].startswith("sqlite+aiosqlite:////")
-        assert document["dispatcher"] is None
         assert document["inspector"] is None
-        assert set(document["pids"]) == {"up", "livekit", "providers", "worker", "web"}
+        assert set(document["pids"]) == {"up", "livekit", "providers", "worker", "dispatcher", "web"}
         assert all(map(psutil.pid_exists, document["pids"].values()))
         up.process.send_signal(signal.SIGTERM)
         assert up.ended() == 0

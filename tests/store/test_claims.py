@@ -58,6 +58,15 @@ async def test_a_later_epoch_takes_the_call_over(calls: Calls) -> None:
     assert await calls.save_checkpoint("c_1", "AJ_2", "what was said since")
 
 
+async def test_a_job_can_find_out_whether_it_still_serves(calls: Calls) -> None:
+    """It may have been cut off from everything for a while."""
+    assert await calls.serves("c_1", "AJ_1")
+    await calls.claim(a_call(), a_job("AJ_1"))
+    assert await calls.serves("c_1", "AJ_1")
+    await calls.claim(a_call(epoch=2), a_job("AJ_2"))
+    assert not await calls.serves("c_1", "AJ_1")
+
+
 async def test_an_older_epoch_comes_too_late(calls: Calls) -> None:
     """A dispatch that a dead worker sat on for ten seconds changes nothing."""
     await calls.claim(a_call(epoch=3), a_job("AJ_3"))

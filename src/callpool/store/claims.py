@@ -54,6 +54,11 @@ class Claims(Transactions):
             retry_for_s=CLAIM_S,
         )
 
+    async def serves(self, call_id: str, job_id: str) -> bool:
+        """Whether a job still serves a call, or nobody does."""
+        query = select(calls.c.serving_job).where(calls.c.call_id == call_id)
+        return all(row.serving_job in (None, job_id) for row in await self._rows(query))
+
     async def save_checkpoint(self, call_id: str, job_id: str, document: str) -> bool:
         """Keep what the next job would need. False: another job serves the call, or it is over."""
 
@@ -75,8 +80,9 @@ class Claims(Transactions):
     async def lose(self, call_id: str, job: Job, how: Ending, ended_at: datetime) -> bool:
         """A job is over, and its call is not: another job may take it up. Gives whether that is news.
 
-        `how` is the call's ending as long as nobody does. A job that no longer serves the call ends alone;
-        one that died before it could claim the call leaves its line in the record.
+        `how` is the call's ending as long as nobody does, and the job's unless `job` says more. A job that no
+        longer serves the call ends alone; one that died before it could claim the call leaves its line in the
+        record.
         """
 
         async def work(connection: AsyncConnection) -> bool:
@@ -84,7 +90,7 @@ class Claims(Transactions):
             known = (await connection.execute(select(jobs.c.ended_at).where(*here))).first()
             if known is not None and known.ended_at is not None:
                 return False
-            over = {"ended_at": ended_at, "how": how.reason}
+            over = {"ended_at": ended_at, "how": job.how or how.reason}
             new = self._insert(jobs).values(call_id=call_id, **{**vars(job), **over})
             await connection.execute(
                 new.on_conflict_do_update(index_elements=["call_id", "job_id"], set_=over)
