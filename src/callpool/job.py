@@ -29,6 +29,7 @@ from callpool.call import Call, Caller, from_dispatch, name_of_visit
 from callpool.checkpoint import Checkpoint, Checkpoints, UnreadableCheckpoint
 from callpool.checkpoint import warm_up as warm_up_checkpoints
 from callpool.clips import Clips
+from callpool.dead_air import DeadAir
 from callpool.departure import Departure
 from callpool.dtmf import Keypad
 from callpool.ending import RECOVERABLE, Ending
@@ -43,7 +44,6 @@ from callpool.language_models import LanguageModels
 from callpool.line import Hello, Leave, Line, Message
 from callpool.manners import Manners, take_leave
 from callpool.mcp_servers import McpServers
-from callpool.patience import Patience
 from callpool.pipeline import build_pipeline, build_session, build_vad, room_options
 from callpool.profiles import Profiles
 from callpool.pulse import Patience, Progress, Pulse, attended
@@ -293,7 +293,7 @@ async def answer(ctx: JobContext) -> None:
     languages.follow(session, pipeline)
     pipeline.follow(session)
     clips = Clips(pipeline.tts, voice_name(warm.settings, profile.tts), warm.parent.clips)
-    patience = Patience(session, clips)
+    dead_air = DeadAir(session, clips)
     Apology(
         session,
         give_up=lambda: _finish(ctx, call, ending.PROVIDER_FAILED),
@@ -305,11 +305,11 @@ async def answer(ctx: JobContext) -> None:
     session.on("close", lambda event: _on_close(ctx, call, event))
 
     await session.start(agent, room=ctx.room, room_options=room_options())
-    patience.start()
+    dead_air.start()
     participant = await _meet(live)
     if participant is None:
         return
-    patience.expect()
+    dead_air.expect()
     checkpoints.take()
     Departure(ctx, call, warm.settings.turns.return_s).watch(participant)
     Keypad(session, ctx.room, length=warm.roster.keypad_digits).watch(participant)

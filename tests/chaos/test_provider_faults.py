@@ -222,7 +222,7 @@ async def test_a_slow_provider_is_waited_for(rig: Rig, telephone: Telephone, pro
     await rig.set(**{provider: ("slow", 1000)})
     if provider == "deepgram":
         await rig.cut("deepgram")
-    turn = await endure(rig, call, question, 14)
+    turn = await endure(rig, call, question, 10)
     print(f"\n{provider} slow: nothing heard for {turn.dead_air_s:.2f} s at most; heard: {turn.words}")
     assert turn.dead_air_s <= DEAD_AIR_S
     assert turn.words.count("one moment") <= 1

@@ -165,7 +165,7 @@ class Loudspeaker(io.AudioOutput):
                 yield rtc.AudioFrame(bytes(data.cast("B")), frame.sample_rate, 1, len(data))
 
 
-class Patience:
+class DeadAir:
     """Watches how long a caller hears nothing."""
 
     def __init__(self, session: AgentSession[Call], clips: Clips, *, patience_s: float = PATIENCE_S) -> None:

@@ -15,7 +15,7 @@ from livekit.agents.voice import io
 from callpool import ending
 from callpool.call import Call
 from callpool.clips import KEYS, Clips
-from callpool.patience import Loudspeaker, Patience
+from callpool.dead_air import DeadAir, Loudspeaker
 from callpool.service_phrases import words
 from fake_session import FakeSession
 
@@ -157,8 +157,8 @@ class Waiting(FakeSession):
         self.output = self  # type: ignore[assignment]
         self.audio: Any = self.sink
         session: Any = self
-        self.patience = Patience(session, clips, patience_s=PATIENCE_S)
-        self.patience.start()
+        self.dead_air = DeadAir(session, clips, patience_s=PATIENCE_S)
+        self.dead_air.start()
 
     def replace_audio_tail(self, sink: Loudspeaker) -> None:
         self.audio = sink
