@@ -202,6 +202,7 @@ async def test_a_caller_is_told_of_a_provider_that_fails_for_a_while(
     # Later on, a caller who says nothing is asked whether they are still there.
     turn = await endure(rig, call, question, 17 if kind == "hang" else 11)
     print(f"\n{provider} {kind}: nothing heard for {turn.dead_air_s:.2f} s at most; heard: {turn.words}")
+    counted = await metrics(telephone)
     await asyncio.sleep(3)
     answer = await ask(rig, call, again)
     print(f"once it is back, after {answer.dead_air_s:.2f} s: {answer.words}")
@@ -211,6 +212,15 @@ async def test_a_caller_is_told_of_a_provider_that_fails_for_a_while(
     assert answer.words
     assert "sorry" not in answer.words
     assert call.caller.connected
+    kinds = {"500": ("5xx",), "429": ("429",), "hang": ("timeout",), "drop": ("dropped", "timeout")}
+    labels = [f'{{kind="{one}",provider="{provider}"}}' for one in kinds.get(kind, ("garbage", "timeout"))]
+    assert any(f"callpool_provider_errors_total{one}" in counted for one in labels)
+
+
+async def metrics(telephone: Telephone) -> str:
+    """The worker's page."""
+    async with telephone.speech.http.get(f"{telephone.running.worker}/metrics") as page:
+        return await page.text()
 
 
 @pytest.mark.parametrize("provider", ["openai", "cartesia", "deepgram"])
@@ -222,7 +232,8 @@ async def test_a_slow_provider_is_waited_for(rig: Rig, telephone: Telephone, pro
     await rig.set(**{provider: ("slow", 1000)})
     if provider == "deepgram":
         await rig.cut("deepgram")
-    turn = await endure(rig, call, question, 10)
+    # Several requests may lead to one answer, each of them late.
+    turn = await endure(rig, call, question, 14 if provider == "openai" else 10)
     print(f"\n{provider} slow: nothing heard for {turn.dead_air_s:.2f} s at most; heard: {turn.words}")
     assert turn.dead_air_s <= DEAD_AIR_S
     assert turn.words.count("one moment") <= 1

@@ -7,7 +7,7 @@ from email.utils import formatdate
 from types import SimpleNamespace
 
 import pytest
-from livekit.agents import APIConnectionError, APIStatusError, APITimeoutError
+from livekit.agents import APIConnectionError, APIError, APIStatusError, APITimeoutError
 
 from callpool.fallback.trouble import kind_of, may_be_asked_again, retry_after_s
 
@@ -30,6 +30,9 @@ def nonsense() -> APIConnectionError:
         (APIStatusError("", status_code=401), "4xx"),
         (APIStatusError("", status_code=1006), "dropped"),
         (APIStatusError("", status_code=-1), "dropped"),
+        (APIError("Cartesia returned error: {'type': 'error', 'status_code': 429}"), "429"),
+        (APIError("Cartesia returned error: {'type': 'error', 'status_code': 500}"), "5xx"),
+        (APIError("no audio frames were pushed"), "dropped"),
         (APITimeoutError(), "timeout"),
         (TimeoutError(), "timeout"),
         (APIConnectionError(), "dropped"),

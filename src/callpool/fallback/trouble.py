@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import email.utils
 import math
+import re
 import time
 from collections.abc import Iterator, Mapping
 from typing import Literal
@@ -14,6 +15,8 @@ Kind = Literal["429", "5xx", "4xx", "timeout", "dropped", "garbage"]
 """How a provider fails: asked too often, broken, refusing, silent, gone, or talking nonsense."""
 
 _NOTED = "callpool_retry_after_s"
+_STATUS_IN_MESSAGE = re.compile(r"'status_code': (\d{3})\b")
+"""The Cartesia plugin puts the message into the error's text, and nowhere else."""
 _NONSENSE = (ValueError, KeyError, TypeError, AttributeError, IndexError)
 """What reading an answer raises that is not one. JSON and base64 raise kinds of ValueError."""
 
@@ -22,12 +25,13 @@ def kind_of(error: BaseException) -> Kind:
     """The word for an error of a plugin's."""
     if isinstance(error, TimeoutError | APITimeoutError):
         return "timeout"
-    if isinstance(error, APIStatusError) and error.status_code == 429:
-        return "429"
-    if isinstance(error, APIStatusError) and 500 <= error.status_code < 600:
-        return "5xx"
-    if isinstance(error, APIStatusError) and 400 <= error.status_code < 500:
-        return "4xx"
+    match _status(error):
+        case 429:
+            return "429"
+        case int(status) if 500 <= status < 600:
+            return "5xx"
+        case int(status) if 400 <= status < 500:
+            return "4xx"
     return "garbage" if any(isinstance(cause, _NONSENSE) for cause in _causes(error)) else "dropped"
 
 
@@ -37,7 +41,15 @@ def may_be_asked_again(error: BaseException) -> bool:
     The SDK marks an answer that broke off as not to be asked for again, since it would begin anew; here it is
     continued.
     """
-    return not isinstance(error, APIStatusError) or kind_of(error) != "4xx" or error.status_code in (408, 499)
+    return kind_of(error) != "4xx" or _status(error) in (408, 499)
+
+
+def _status(error: BaseException) -> int | None:
+    """The status of an answer, or the one that a message on an open connection gives."""
+    if isinstance(error, APIStatusError):
+        return error.status_code
+    given = _STATUS_IN_MESSAGE.search(error.message) if isinstance(error, APIError) else None
+    return int(given[1]) if given else None
 
 
 def remember_retry_after(event: llm.LLMError | stt.STTError | tts.TTSError) -> None:
