@@ -28,10 +28,13 @@ from callpool.burial import job_entry
 from callpool.call import Call, Caller, from_dispatch, name_of_visit
 from callpool.checkpoint import Checkpoint, Checkpoints, UnreadableCheckpoint
 from callpool.checkpoint import warm_up as warm_up_checkpoints
+from callpool.clips import Clips
+from callpool.dead_air import DeadAir
 from callpool.departure import Departure
 from callpool.dtmf import Keypad
 from callpool.ending import RECOVERABLE, Ending
 from callpool.errors import StoreError
+from callpool.fallback.standing import Standing
 from callpool.greeting import Greeting
 from callpool.hand_off import Conversation, Models
 from callpool.identification import Identification
@@ -52,6 +55,7 @@ from callpool.store.claims import Claim
 from callpool.store.record import Job, StageEntry, Turn
 from callpool.store.writer import Writer
 from callpool.transcript import Transcript
+from callpool.voices import voice_name
 
 logger = logging.getLogger(__name__)
 
@@ -81,6 +85,11 @@ class Parent:
     line: Path
     """Where it is reached."""
 
+    @property
+    def clips(self) -> Path:
+        """Where its calls share what they have synthesized."""
+        return self.line.parent / "clips"
+
 
 @dataclass
 class Warm:
@@ -98,6 +107,8 @@ class Warm:
     parent: Parent
     line: Line
     """To the parent."""
+    standing: Standing
+    """How the providers fare."""
     live: LiveCall | None = None
 
     def models_of(self, call: Call, stage: Stage[Any, Any]) -> Models:
@@ -183,18 +194,22 @@ def warm_up(settings: Settings, parent: Parent, proc: JobProcess) -> None:
     service_phrases.load()
     Backchannels.load()
     warm_up_checkpoints(roster.new_state())
+    line = Line(parent.line)
+    standing = Standing(line.say)
+    line.listen(standing.take)
     proc.userdata["warm"] = Warm(
         settings=settings,
         roster=roster,
         business=roster.open_business(settings.business_url),
         profiles=profiles,
-        models=LanguageModels(settings, profiles),
+        models=LanguageModels(settings, profiles, standing),
         identification=Identification(settings.worker.languages),
         mcp=McpServers(settings),
         vad=build_vad(),
         calls=Calls(settings.store_url, plain_texts=settings.store.plain_texts),
         parent=parent,
-        line=Line(parent.line),
+        line=line,
+        standing=standing,
     )
 
 
@@ -259,6 +274,7 @@ async def answer(ctx: JobContext) -> None:
         profile=profile,
         listen_to=languages.ears,
         tag=call.call_id,
+        standing=warm.standing,
     )
     resumption = None if history is None else Resumption(call, history)
     # Synthesized while the room is being joined.
@@ -275,15 +291,25 @@ async def answer(ctx: JobContext) -> None:
     checkpoints.follow(session)
     conversation.follow(session)
     languages.follow(session, pipeline)
-    Apology(session, give_up=lambda: _finish(ctx, call, ending.PROVIDER_FAILED))
+    pipeline.follow(session)
+    clips = Clips(pipeline.tts, voice_name(warm.settings, profile.tts), warm.parent.clips)
+    dead_air = DeadAir(session, clips)
+    Apology(
+        session,
+        give_up=lambda: _finish(ctx, call, ending.PROVIDER_FAILED),
+        clips=clips,
+        is_deaf=lambda: pipeline.stt.failing,
+    )
     Manners(session, warm.settings.manners, end=lambda how: _finish(ctx, call, how))
     end_speech_at_first_word(session)
     session.on("close", lambda event: _on_close(ctx, call, event))
 
     await session.start(agent, room=ctx.room, room_options=room_options())
+    dead_air.start()
     participant = await _meet(live)
     if participant is None:
         return
+    dead_air.expect()
     checkpoints.take()
     Departure(ctx, call, warm.settings.turns.return_s).watch(participant)
     Keypad(session, ctx.room, length=warm.roster.keypad_digits).watch(participant)

@@ -23,6 +23,7 @@ Key = Literal[
     "time_is_short",
     "time_is_up",
     "filler",
+    "still_waiting",
     "resumed",
     "go_on",
 ]

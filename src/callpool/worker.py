@@ -10,11 +10,12 @@ from aiohttp import web
 from livekit.agents import AgentServer
 from livekit.agents.ipc.job_proc_executor import ProcJobExecutor
 
-from callpool import job, machine
+from callpool import clips, job, machine
 from callpool.admission import Admission
+from callpool.breaker import Breakers
 from callpool.burial import Burial, call_of
 from callpool.errors import CallpoolError, SettingError
-from callpool.line import Farewell, Hello, Leave, Message, Switchboard
+from callpool.line import Breaker, Farewell, Hello, Leave, Message, Observed, Switchboard
 from callpool.listening import listen
 from callpool.mcp_servers import McpServers
 from callpool.membership import Membership, worker_name
@@ -25,6 +26,7 @@ from callpool.stopping import StopSignals
 from callpool.store.calls import Calls
 from callpool.store.registry import StoreRegistry
 from callpool.telemetry.logs import set_up_logs
+from callpool.telemetry.metrics import CONTENT_TYPE, WorkerMetrics
 from callpool.watchdog import Watchdog
 
 logger = logging.getLogger(__name__)
@@ -97,12 +99,19 @@ class Worker:
         self._admission = Admission(
             settings.worker.capacity or machine.capacity_here(), self._name, settled=pressure.settled
         )
+        self._metrics = WorkerMetrics(
+            active_jobs=lambda: self._admission.running,
+            capacity=lambda: self._admission.capacity,
+            draining=lambda: self._server.draining,
+        )
         self._switchboard = Switchboard()
         self._watchdog = Watchdog(settings.worker, reachable=self._switchboard.path.exists)
+        self._breakers = Breakers(self._on_breaker)
         self._switchboard.listen(self._watchdog.hear)
+        self._switchboard.listen(self._on_provider)
         self._switchboard.listen(self._on_message)
-        parent = job.Parent(self._name, self._switchboard.path)
-        self._server = build_server(settings, self._admission, parent)
+        self._parent = job.Parent(self._name, self._switchboard.path)
+        self._server = build_server(settings, self._admission, self._parent)
         self._membership = Membership(
             self._name,
             settings.worker.agent_name,
@@ -130,6 +139,7 @@ class Worker:
         serving = asyncio.create_task(self._server.run(), name="agent-server")
         stopping = asyncio.create_task(told.wait(), name="signals")
         keeping = asyncio.create_task(self._membership.keep(), name="membership")
+        preparing = asyncio.create_task(clips.prepare(self._settings, self._parent.clips), name="clips")
         watching = asyncio.create_task(self._watchdog.run(), name="watchdog")
         try:
             await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -145,7 +155,8 @@ class Worker:
             watching.cancel()
             await asyncio.gather(*self._burials, return_exceptions=True)
             keeping.cancel()
-            await asyncio.gather(keeping, return_exceptions=True)
+            preparing.cancel()
+            await asyncio.gather(keeping, preparing, return_exceptions=True)
             await self._membership.leave()
             await self._switchboard.aclose()
             await health.cleanup()
@@ -194,8 +205,12 @@ class Worker:
             }
             return web.json_response(body, status=503 if reason else 200)
 
+        async def metrics(_: web.Request) -> web.Response:
+            return web.Response(body=self._metrics.page(), headers={"Content-Type": CONTENT_TYPE})
+
         app = web.Application()
         app.router.add_get("/healthz", healthz)
+        app.router.add_get("/metrics", metrics)
         app.router.add_get("/readyz", readyz)
         return app
 
@@ -208,6 +223,19 @@ class Worker:
         if not self._registered or self._server._connecting:
             return "not registered with LiveKit"
         return ""
+
+    def _on_provider(self, hello: Hello, message: Message) -> None:
+        match message:
+            case Hello():
+                for breaker in self._breakers.now:
+                    self._switchboard.tell(breaker, hello.job_id)
+            case Observed():
+                self._metrics.observe(message)
+                self._breakers.take(message)
+
+    def _on_breaker(self, breaker: Breaker) -> None:
+        self._metrics.set_breaker(breaker)
+        self._switchboard.tell(breaker)
 
     def _on_registered(self, worker_id: str, _: object) -> None:
         self._registered = True

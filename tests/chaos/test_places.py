@@ -27,7 +27,7 @@ def pool_of(
 ) -> Iterator[Pool]:
     """A pool of one worker with so many places, on providers that cost next to nothing."""
     with (
-        local_providers(folder, free_port(), "--latency", "ttft=100,ttfb=50,stt=100") as origin,
+        local_providers(folder, free_port(), "--latency", "stt_final=100,ttft=100,ttfb=50") as origin,
         pool_in(
             folder,
             livekit_program,
