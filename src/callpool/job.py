@@ -10,15 +10,12 @@ import asyncio
 import logging
 import os
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from livekit import rtc
 from livekit.agents import Agent, AgentSession, CloseEvent, CloseReason, JobContext, JobProcess, vad
-from livekit.agents.llm import ChatContext
 
 from callpool import ending, service_phrases
 from callpool.apology import Apology
@@ -26,14 +23,12 @@ from callpool.backchannel import Backchannels
 from callpool.barge_in import end_speech_at_first_word
 from callpool.burial import job_entry
 from callpool.call import Call, Caller, from_dispatch, name_of_visit
-from callpool.checkpoint import Checkpoint, Checkpoints, UnreadableCheckpoint
+from callpool.checkpoint import Checkpoints
 from callpool.checkpoint import warm_up as warm_up_checkpoints
 from callpool.clips import Clips
 from callpool.dead_air import DeadAir
 from callpool.departure import Departure
 from callpool.dtmf import Keypad
-from callpool.ending import RECOVERABLE, Ending
-from callpool.errors import StoreError
 from callpool.fallback.standing import Standing
 from callpool.greeting import Greeting
 from callpool.hand_off import Conversation, Models
@@ -41,18 +36,17 @@ from callpool.identification import Identification
 from callpool.isolation import step_behind
 from callpool.language import Languages
 from callpool.language_models import LanguageModels
-from callpool.line import Hello, Leave, Line, Message
+from callpool.line import Hello, Line
+from callpool.live_call import LiveCall
 from callpool.manners import Manners, take_leave
 from callpool.mcp_servers import McpServers
 from callpool.pipeline import build_pipeline, build_session, build_vad, room_options
 from callpool.profiles import Profiles
 from callpool.pulse import Patience, Progress, Pulse, attended
-from callpool.resumption import MOST_RESTARTS, Resumption
+from callpool.resumption import MOST_RESTARTS, Resumption, restore
 from callpool.settings import Settings
 from callpool.stages import Roster, Stage, load_roster
 from callpool.store.calls import Calls
-from callpool.store.claims import Claim
-from callpool.store.record import Job, StageEntry, Turn
 from callpool.store.writer import Writer
 from callpool.transcript import Transcript
 from callpool.voices import voice_name
@@ -63,8 +57,6 @@ NO_CALLER_S = 20.0
 """A dispatched room that stays empty is given up after this long, seconds."""
 LEFT_ALREADY_S = 2.0
 """The same for a room that its caller made by joining it: who is not in it now has left again, seconds."""
-RECORD_FIRST_S = 2.0
-"""How long the room is kept for the record to be complete before the caller is let go, seconds."""
 CLOSED_ROOM = frozenset(
     {
         rtc.DisconnectReason.UNKNOWN_REASON,
@@ -115,75 +107,6 @@ class Warm:
         """What the agent of a stage thinks with, and the tools that it is offered beside its own."""
         profile = self.profiles.of_stage(call.profile, stage.name, stage.profile)
         return Models(profile.label, self.models.for_profile(profile), tuple(self.mcp.tools_for(stage.name)))
-
-
-@dataclass
-class LiveCall:
-    """A call in progress in this process."""
-
-    call: Call
-    ctx: JobContext
-    writer: Writer
-    calls: Calls
-    job: Job
-    superseded: bool = False
-    """Whether another job serves the call: then nothing more is said or written about it here."""
-    _checkpoint: Callable[[], str] | None = None
-    modules: frozenset[str] = field(default_factory=lambda: frozenset(sys.modules))
-    """What was imported when the call began: nothing may be added while somebody waits."""
-    pulse: Pulse | None = None
-
-    def save_stage(self, entry: StageEntry) -> None:
-        self.writer.submit(lambda: self.calls.stage_entered(self.call.call_id, entry))
-
-    def save_language(self, code: str) -> None:
-        self.writer.submit(lambda: self.calls.set_language(self.call.call_id, code))
-
-    def save_turn(self, turn: Turn) -> None:
-        self.writer.submit(lambda: self.calls.record_turn(self.call.call_id, turn))
-
-    def save_checkpoint(self, make: Callable[[], str]) -> None:
-        """Write the newest checkpoint in its turn; it is made when it is written."""
-        if self._checkpoint is None:
-            self.writer.submit(self._write_checkpoint)
-        self._checkpoint = make
-
-    def supersede(self) -> None:
-        """Leave the call to the job that serves it."""
-        logger.warning("another job serves this call", extra={"action": "superseded"})
-        self.superseded = True
-        self.ctx.shutdown(reason="superseded")
-
-    def hear(self, message: Message) -> None:
-        """What the worker says."""
-        if isinstance(message, Leave) and self.call.ending is None:
-            _finish(self.ctx, self.call, ending.WORKER_STOPPED)
-            self.lose(ending.WORKER_STOPPED)  # at once: the session takes its time to close
-
-    def lose(self, how: Ending) -> None:
-        """Leave the call to another job."""
-        logger.warning("call left to another job", extra={"action": "left", "reason": how.reason})
-        now = datetime.now(UTC)
-        self.writer.submit(lambda: self.calls.lose(self.call.call_id, self.job, how, now))
-
-    async def give_way(self) -> None:
-        """Find out whether another job serves the call by now: this one may have been cut off for a while."""
-        if not await self.calls.serves(self.call.call_id, self.job.job_id):
-            self.supersede()
-
-    async def write_end(self, final: Ending, now: datetime) -> None:
-        """End the call, unless another job serves it."""
-        if not self.superseded:
-            await self.calls.end(self.call.call_id, final, now)
-
-    async def _write_checkpoint(self) -> None:
-        make, self._checkpoint = self._checkpoint, None
-        if make is None or self.superseded:
-            return
-        if self.call.ending is not None and self.call.ending not in RECOVERABLE:
-            return
-        if not await self.calls.save_checkpoint(self.call.call_id, self.ctx.job.id, make()):
-            self.supersede()
 
 
 def warm_up(settings: Settings, parent: Parent, proc: JobProcess) -> None:
@@ -238,7 +161,7 @@ async def answer(ctx: JobContext) -> None:
     job = job_entry(ctx.job.id, warm.parent.worker, os.getpid(), call.started_at)
     warm.live = live = LiveCall(call, ctx, Writer(), warm.calls, job)
     ctx.room.on("disconnected", lambda reason: _on_disconnected(call, reason))
-    claim = await _claim(live)
+    claim = await live.claim()
     ctx.log_context_fields = {"call_id": call.call_id}
     if claim is None:
         live.supersede()
@@ -248,7 +171,7 @@ async def answer(ctx: JobContext) -> None:
     warm.line.listen(live.hear)
     progress = Progress(Patience.of(warm.settings), lambda: attended(ctx.room, call))
     live.pulse = Pulse(warm.line, hello, progress)
-    turn, history = _restore(call, claim)
+    turn, history = restore(call, claim)
     if claim.losses > MOST_RESTARTS:
         await _give_up(live, warm)
         return
@@ -296,13 +219,13 @@ async def answer(ctx: JobContext) -> None:
     dead_air = DeadAir(session, clips)
     Apology(
         session,
-        give_up=lambda: _finish(ctx, call, ending.PROVIDER_FAILED),
+        give_up=lambda: live.finish(ending.PROVIDER_FAILED),
         clips=clips,
         is_deaf=lambda: pipeline.stt.failing,
     )
-    Manners(session, warm.settings.manners, end=lambda how: _finish(ctx, call, how))
+    Manners(session, warm.settings.manners, end=lambda how: live.finish(how))
     end_speech_at_first_word(session)
-    session.on("close", lambda event: _on_close(ctx, call, event))
+    session.on("close", lambda event: _on_close(live, event))
 
     await session.start(agent, room=ctx.room, room_options=room_options())
     dead_air.start()
@@ -327,11 +250,9 @@ async def hang_up(ctx: JobContext) -> None:
     if (live := warm.live) is None:
         return
     call = live.call
-    emptied = None
-    if not live.superseded:
-        # Nobody has said how it ended: the room was closed under the job, or the worker stops.
-        call.end(ending.WORKER_STOPPED if ctx.room.isconnected() else ending.CALLER_LEFT)
-        emptied = await _write_ending(live)
+    # Unless somebody has said how it ended, the room was closed under the job, or the worker stops.
+    call.end(ending.WORKER_STOPPED if ctx.room.isconnected() else ending.CALLER_LEFT)
+    emptied = await live.write_ending()
     await live.writer.aclose()
     await live.calls.close()
     if live.pulse is not None:
@@ -347,48 +268,6 @@ async def hang_up(ctx: JobContext) -> None:
         await emptied
 
 
-async def _claim(live: LiveCall) -> Claim | None:
-    """See to it that this job alone serves the call. None: another one does.
-
-    A caller is answered also while the store is away, unless the dispatcher has sent for the job: it tries
-    again.
-    """
-    call = live.call
-    try:
-        claim = await live.calls.claim(call, live.job)
-        for name in (live.ctx.job.room.sid, live.job.job_id):
-            if claim.outcome == "over":
-                # Its token was used once more: another visit, in a room of the same name.
-                call.call_id = name_of_visit(name)
-                claim = await live.calls.claim(call, live.job)
-    except StoreError:
-        if call.is_redispatched:
-            raise
-        logger.exception("a call is answered unclaimed", extra={"action": "unclaimed"})
-        live.writer.submit(lambda: _claim_late(live))
-        return Claim("taken")
-    return claim if claim.outcome == "taken" else None
-
-
-async def _claim_late(live: LiveCall) -> None:
-    if (await live.calls.claim(live.call, live.job)).outcome != "taken":
-        live.supersede()
-
-
-def _restore(call: Call, claim: Claim) -> tuple[Turn | None, ChatContext | None]:
-    """Make the call what an earlier job knew. Gives the last turn and the history; None: it begins."""
-    if claim.checkpoint is None:
-        return None, None
-    try:
-        checkpoint = Checkpoint.read(claim.checkpoint)
-        history = checkpoint.restore(call)
-    except UnreadableCheckpoint as error:
-        logger.warning("a call begins anew", extra={"action": "checkpoint_unreadable", "error": str(error)})
-        return None, None
-    logger.info("call resumed", extra={"action": "resumed", "stage": call.stage, "losses": claim.losses})
-    return checkpoint.turn, history
-
-
 async def _give_up(live: LiveCall, warm: Warm) -> None:
     """Job after job was lost in this call: apologize, and run nothing that may end this one as well."""
     call, ctx = live.call, live.ctx
@@ -401,7 +280,7 @@ async def _give_up(live: LiveCall, warm: Warm) -> None:
         await session.start(Agent(instructions=""), room=ctx.room, room_options=room_options())
         if await _meet(live) is not None:
             await take_leave(session, service_phrases.words("farewell", call.language))
-    _finish(ctx, call, ending.TOO_MANY_RESTARTS)
+    live.finish(ending.TOO_MANY_RESTARTS)
 
 
 async def _meet(live: LiveCall) -> rtc.RemoteParticipant | None:
@@ -412,36 +291,12 @@ async def _meet(live: LiveCall) -> rtc.RemoteParticipant | None:
         async with asyncio.timeout(LEFT_ALREADY_S if has_left else NO_CALLER_S):
             participant = await ctx.wait_for_participant()
     except (TimeoutError, RuntimeError):  # the latter: the room was closed meanwhile
-        _finish(ctx, call, ending.CALLER_LEFT if has_left else ending.NO_CALLER)
+        live.finish(ending.CALLER_LEFT if has_left else ending.NO_CALLER)
         return None
     phone = participant.kind == rtc.ParticipantKind.PARTICIPANT_KIND_SIP
-    call.caller = caller = Caller("phone" if phone else call.caller.kind, participant.identity)
-    live.writer.submit(lambda: live.calls.set_caller(call.call_id, caller.kind, caller.identity))
+    call.caller = Caller("phone" if phone else call.caller.kind, participant.identity)
+    live.save_caller()
     return participant
-
-
-async def _write_ending(live: LiveCall) -> asyncio.Future[object] | None:
-    """Write how the call ended, and empty the room, or leave it to the next job."""
-    call, ctx, calls = live.call, live.ctx, live.calls
-    assert call.ending is not None
-    now = datetime.now(UTC)
-    final = call.ending
-    if final in RECOVERABLE:
-        live.lose(final)
-        return None
-    live.writer.submit(lambda: calls.job_ended(call.call_id, ctx.job.id, now, final.reason))
-    live.writer.submit(live.give_way)
-    live.writer.submit(lambda: live.write_end(final, now))
-    await live.writer.settle(RECORD_FIRST_S)
-    if live.superseded:
-        return None
-    logger.info("call ended", extra={"action": "ended", "result": final.result, "reason": final.reason})
-    return ctx.delete_room()  # nobody is kept in a silent room by a store that is away
-
-
-def _finish(ctx: JobContext, call: Call, how: Ending) -> None:
-    call.end(how)
-    ctx.shutdown(reason=how.reason)
 
 
 def _on_disconnected(call: Call, reason: rtc.DisconnectReason.ValueType) -> None:
@@ -451,9 +306,9 @@ def _on_disconnected(call: Call, reason: rtc.DisconnectReason.ValueType) -> None
         call.end(ending.SERVER_LOST)
 
 
-def _on_close(ctx: JobContext, call: Call, event: CloseEvent) -> None:
+def _on_close(live: LiveCall, event: CloseEvent) -> None:
     # Every other reason means little: the SDK itself closes the session of a job that is stopped, and calls
     # that "user initiated". A goodbye, and a caller who left, are noted where they happen.
     if event.reason is CloseReason.ERROR:
-        call.end(ending.PROVIDER_FAILED)
-    ctx.shutdown(reason=event.reason.value)
+        live.call.end(ending.PROVIDER_FAILED)
+    live.ctx.shutdown(reason=event.reason.value)

@@ -2,19 +2,39 @@
 
 from __future__ import annotations
 
+import logging
 import re
 
 from livekit.agents import AgentSession
 from livekit.agents.llm import ChatContext, ChatMessage
 
 from callpool.call import Call
+from callpool.checkpoint import Checkpoint, UnreadableCheckpoint
 from callpool.service_phrases import words
+from callpool.store.claims import Claim
+from callpool.store.record import Turn
+
+logger = logging.getLogger(__name__)
 
 MOST_RESTARTS = 2
 """A call that lost more jobs than this within a minute is given up, with an apology: what ends its jobs would
 end the next one, too."""
 
 _QUESTION = re.compile(r"[^.!?…]*\?\s*$")
+
+
+def restore(call: Call, claim: Claim) -> tuple[Turn | None, ChatContext | None]:
+    """Make the call what an earlier job knew. Gives the last turn and the history; None: it begins."""
+    if claim.checkpoint is None:
+        return None, None
+    try:
+        checkpoint = Checkpoint.read(claim.checkpoint)
+        history = checkpoint.restore(call)
+    except UnreadableCheckpoint as error:
+        logger.warning("a call begins anew", extra={"action": "checkpoint_unreadable", "error": str(error)})
+        return None, None
+    logger.info("call resumed", extra={"action": "resumed", "stage": call.stage, "losses": claim.losses})
+    return checkpoint.turn, history
 
 
 class Resumption:

@@ -14,12 +14,13 @@ import pytest
 from livekit import rtc
 from livekit.agents import CloseEvent, CloseReason
 
-from callpool import ending, job
+from callpool import ending, job, live_call
 from callpool.burial import job_entry
 from callpool.call import Call
 from callpool.ending import Ending
-from callpool.job import LiveCall, Warm
+from callpool.job import Warm
 from callpool.line import Leave, Line
+from callpool.live_call import LiveCall
 from callpool.store.calls import Calls
 from callpool.store.writer import Writer
 
@@ -74,9 +75,14 @@ async def ctx(tmp_path: Path) -> AsyncIterator[Context]:
         yield ctx
 
 
+def live_of(ctx: Context) -> LiveCall:
+    live: LiveCall = ctx.proc.userdata["warm"].live
+    return live
+
+
 async def closed(ctx: Context, reason: CloseReason) -> Ending:
     """The ending in the record, after the session closed for `reason` and the job was over."""
-    job._on_close(ctx, ctx.call, CloseEvent(reason=reason))  # type: ignore[arg-type]
+    job._on_close(live_of(ctx), CloseEvent(reason=reason))  # type: ignore[arg-type]
     await job.hang_up(ctx)  # type: ignore[arg-type]
     assert ctx.shut_down
     warm: Warm = ctx.proc.userdata["warm"]
@@ -136,7 +142,7 @@ async def test_a_store_that_is_away_keeps_nobody_in_the_room(
     ctx: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The room is emptied while the last writes still wait, and they are still waited for."""
-    monkeypatch.setattr(job, "RECORD_FIRST_S", 0.01)
+    monkeypatch.setattr(live_call, "RECORD_FIRST_S", 0.01)
     warm: Warm = ctx.proc.userdata["warm"]
     assert warm.live is not None
     away = asyncio.Event()
