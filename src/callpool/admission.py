@@ -47,7 +47,8 @@ class Admission:
     """Waits a moment on a machine that is busy."""
     changed: Callable[[], None] = lambda: None
     """Told whenever a job comes or goes."""
-    refused: Counter[Reason] = field(default_factory=Counter)
+    refused: Counter[str] = field(default_factory=Counter)
+    """How often a job was refused, by `Reason`."""
     _jobs: dict[str, str] = field(default_factory=dict)
 
     @property

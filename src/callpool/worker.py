@@ -103,6 +103,7 @@ class Worker:
             active_jobs=lambda: self._admission.running,
             capacity=lambda: self._admission.capacity,
             draining=lambda: self._server.draining,
+            refused=lambda: self._admission.refused,
         )
         self._switchboard = Switchboard()
         self._watchdog = Watchdog(settings.worker, reachable=self._switchboard.path.exists)

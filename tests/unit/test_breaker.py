@@ -116,7 +116,9 @@ def test_what_a_job_observed_crosses_the_line() -> None:
 
 def test_metrics_count_failures_and_show_breakers() -> None:
     """By provider, with the jobs beside them."""
-    metrics = WorkerMetrics(active_jobs=lambda: 2, capacity=lambda: 4, draining=lambda: False)
+    metrics = WorkerMetrics(
+        active_jobs=lambda: 2, capacity=lambda: 4, draining=lambda: False, refused=lambda: {"capacity": 3}
+    )
     metrics.observe(seen("5xx"))
     metrics.observe(seen("ok"))
     metrics.set_breaker(Breaker("openai", "llm", open=True))
@@ -125,6 +127,7 @@ def test_metrics_count_failures_and_show_breakers() -> None:
         "callpool_active_jobs 2.0",
         "callpool_job_capacity 4.0",
         "callpool_draining 0.0",
+        'callpool_jobs_refused_total{reason="capacity"} 3.0',
         'callpool_provider_errors_total{kind="5xx",provider="openai"} 1.0',
         'callpool_provider_breaker_open{part="llm",provider="openai"} 1.0',
     } <= set(page)

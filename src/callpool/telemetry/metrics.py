@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
+from prometheus_client.core import CounterMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.registry import Collector
 
 from callpool.line import Breaker, Observed
 
@@ -21,11 +23,13 @@ class WorkerMetrics:
         active_jobs: Callable[[], float],
         capacity: Callable[[], float],
         draining: Callable[[], bool],
+        refused: Callable[[], Mapping[str, int]],
     ) -> None:
         self.registry = CollectorRegistry()
         self._gauge("callpool_active_jobs", "Calls that this worker has accepted.", active_jobs)
         self._gauge("callpool_job_capacity", "Calls that this worker takes at once.", capacity)
         self._gauge("callpool_draining", "1 while this worker is draining.", lambda: float(draining()))
+        self.registry.register(_Refusals(refused))
         self._errors = Counter(
             "callpool_provider_errors",
             "Failures of providers, also those that callers heard nothing of.",
@@ -55,3 +59,18 @@ class WorkerMetrics:
 
     def _gauge(self, name: str, text: str, read: Callable[[], float]) -> None:
         Gauge(name, text, registry=self.registry).set_function(read)
+
+
+class _Refusals(Collector):
+    """The jobs that admission has refused: it counts them itself."""
+
+    def __init__(self, read: Callable[[], Mapping[str, int]]) -> None:
+        self._read = read
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        family = CounterMetricFamily(
+            "callpool_jobs_refused", "Jobs that this worker has refused.", labels=["reason"]
+        )
+        for reason, count in self._read().items():
+            family.add_metric([reason], count)
+        yield family
