@@ -24,6 +24,9 @@ from callpool.store.writer import Writer
 
 logger = logging.getLogger(__name__)
 
+CLAIMED_S = 1.5
+"""How long a caller waits for the store to say who serves them, seconds. A SQLite file that another process
+holds makes each try wait for longer than that."""
 RECORD_FIRST_S = 2.0
 """How long the room is kept for the record to be complete before the caller is let go, seconds."""
 
@@ -50,18 +53,16 @@ class LiveCall:
         A caller is answered also while the store is away, unless the dispatcher has sent for the job: it
         tries again. Then StoreError is raised.
         """
+        # In a task of its own: SQLite's wait for a lock cannot be cut short.
+        claiming = asyncio.create_task(self._claim(), name="claim")
+        await asyncio.wait({claiming}, timeout=CLAIMED_S)
         try:
-            claim = await self.calls.claim(self.call, self.job)
-            for name in (self.ctx.job.room.sid, self.job.job_id):
-                if claim.outcome == "over":
-                    # Its token was used once more: another visit, in a room of the same name.
-                    self.call.call_id = name_of_visit(name)
-                    claim = await self.calls.claim(self.call, self.job)
-        except StoreError:
+            claim = claiming.result()
+        except (StoreError, asyncio.InvalidStateError) as error:
             if self.call.is_redispatched:
-                raise
-            logger.exception("a call is answered unclaimed", extra={"action": "unclaimed"})
-            self.writer.submit(self._claim_late)
+                raise StoreError("the store does not say who serves this call") from error
+            logger.warning("a call is answered unclaimed", extra={"action": "unclaimed", "error": str(error)})
+            self.writer.submit(lambda: self._claim_late(claiming))
             return Claim("taken")
         return claim if claim.outcome == "taken" else None
 
@@ -124,8 +125,22 @@ class LiveCall:
         now = datetime.now(UTC)
         self.writer.submit(lambda: self.calls.lose(self.call.call_id, self.job, how, now))
 
-    async def _claim_late(self) -> None:
-        if (await self.calls.claim(self.call, self.job)).outcome != "taken":
+    async def _claim(self) -> Claim:
+        claim = await self.calls.claim(self.call, self.job)
+        for name in (self.ctx.job.room.sid, self.job.job_id):
+            if claim.outcome == "over":
+                # Its token was used once more: another visit, in a room of the same name.
+                self.call.call_id = name_of_visit(name)
+                claim = await self.calls.claim(self.call, self.job)
+        return claim
+
+    async def _claim_late(self, claiming: asyncio.Task[Claim]) -> None:
+        """Claim a call that is being answered already, unless that has happened in the meantime."""
+        try:
+            claim = await claiming
+        except StoreError:
+            claim = await self._claim()
+        if claim.outcome != "taken":
             self.supersede()
 
     async def _write_checkpoint(self) -> None:

@@ -38,6 +38,12 @@ async def test_only_one_job_gets_an_epoch(calls: Calls) -> None:
     assert [job.job_id for job in record.jobs] == ["AJ_1"]
 
 
+async def test_a_claim_may_be_repeated(calls: Calls) -> None:
+    """Who gave up waiting for the answer asks again."""
+    await calls.claim(a_call(), a_job("AJ_1"))
+    assert (await calls.claim(a_call(), a_job("AJ_1"))).outcome == "taken"
+
+
 async def test_of_many_claims_at_once_one_is_taken(settings: Settings) -> None:
     """Also when they come from different processes, and the call has no record yet."""
     everybody = [Calls(settings.store_url) for _ in range(6)]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +20,7 @@ from callpool import ending, job, live_call
 from callpool.burial import job_entry
 from callpool.call import Call
 from callpool.ending import Ending
+from callpool.errors import StoreError
 from callpool.job import Warm
 from callpool.line import Leave, Line
 from callpool.live_call import LiveCall
@@ -188,3 +191,39 @@ async def test_a_superseded_job_says_nothing_more(ctx: Context) -> None:
     record = await warm.live.calls.get("c_1")
     assert record is not None
     assert record.ending is None
+
+
+async def test_a_locked_store_keeps_no_caller_waiting(
+    ctx: Context, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The call is answered unclaimed, and claimed as soon as that is possible."""
+    monkeypatch.setattr(live_call, "CLAIMED_S", 0.1)
+    live = live_of(ctx)
+    live.call.call_id = "c_2"
+    ctx.job.room = SimpleNamespace(sid="RM_1")
+    with closing(sqlite3.connect(tmp_path / "callpool.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        async with asyncio.timeout(2):
+            claim = await live.claim()
+        other.execute("ROLLBACK")
+    assert claim is not None
+    assert claim.outcome == "taken"
+    await live.writer.settle(10)
+    assert await live.calls.serves("c_2", "AJ_1")
+    record = await live.calls.get("c_2")
+    assert record is not None
+    assert [job.job_id for job in record.jobs] == ["AJ_1"]
+    assert not live.superseded
+
+
+async def test_who_was_sent_for_leaves_when_the_store_is_locked(
+    ctx: Context, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The dispatcher sends again: nobody knows whether another job serves the call."""
+    monkeypatch.setattr(live_call, "CLAIMED_S", 0.1)
+    live = live_of(ctx)
+    live.call.is_redispatched = True
+    with closing(sqlite3.connect(tmp_path / "callpool.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StoreError):
+            await live.claim()

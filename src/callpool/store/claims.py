@@ -47,7 +47,10 @@ class Claims(Transactions):
     """Claims on calls, and checkpoints of them. Every method raises StoreError."""
 
     async def claim(self, call: Call, job: Job) -> Claim:
-        """Let a job serve a call, unless another one does. Begins the call's record where there is none."""
+        """Let a job serve a call, unless another one does. Begins the call's record where there is none.
+
+        Repeated for the same job, it gives the same answer.
+        """
         return await self._write(
             lambda connection: self._claim(connection, call, job),
             call_id=call.call_id,
@@ -109,6 +112,8 @@ class Claims(Transactions):
         row = (await connection.execute(select(calls).where(here).with_for_update())).one()
         if row.result is not None and not row.lost and (row.epoch or row.result not in PROVISIONAL):
             return Claim("over")
+        if row.serving_job == job.job_id and not row.lost:
+            return Claim("taken")  # and nobody was told: the claim was given up while it was written
         if row.epoch >= call.epoch:
             return Claim("served")
         taken = {"epoch": call.epoch, "serving_job": job.job_id, "lost": False}
