@@ -33,6 +33,10 @@ GONE_S = 60.0
 connection, or whose server, was lost makes the room again."""
 SOON_S = 0.02
 """Webhooks about one room that come within this time are one look, seconds."""
+HOPE_S = 0.4
+"""How long a full pool may take to be seen to have taken a newcomer by itself, seconds."""
+FULL = "full"
+"""What is remembered of a room whose caller came when no place was free."""
 LOOKS = 24
 """Rooms that are looked at at the same time."""
 AUDIT_S = 300.0
@@ -312,9 +316,14 @@ class Dispatcher:
         free = self._lifelines.free(self._agent_name)
         if want.ready_in_s > 0:
             self._queue.expect(name, Pending(want.epoch, now_s + min(want.ready_in_s, ANSWER_S)))
-            if free <= 0 and not kept.memory.tries:
-                self._lose_hope(name, kept, sight)
-                want = replace(want, ready_in_s=0.0)
+            was_full = free <= 0 or FULL in kept.memory.first_seen_s
+            if was_full and not kept.memory.tries and not any(each.jobs for each in sight.dispatches):
+                # The last place may be the one that this caller is just being given.
+                if kept.memory.age_s(FULL, now_s) < HOPE_S:
+                    self._agenda.mark(name, now_s + HOPE_S)
+                else:
+                    self._lose_hope(name, kept, sight)
+                    want = replace(want, ready_in_s=0.0)
         if not want.ready_in_s or kept.memory.tries or len(self._queue):
             self._queue.put(name, want.since_ms, now_s + want.ready_in_s, now_s)
         if name in self._queue.next(free, now_s):
