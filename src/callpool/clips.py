@@ -102,6 +102,13 @@ def _read(path: Path) -> Clip:
 
 async def prepare(settings: Settings, folder: Path) -> None:
     """Make the clips of a worker before its first call: in the language that calls begin in."""
+    try:
+        await _prepare(settings, folder)
+    except Exception:  # a worker serves its calls without
+        logger.exception("clips could not be prepared", extra={"action": "clip_failed"})
+
+
+async def _prepare(settings: Settings, folder: Path) -> None:
     profile = Profiles.read(settings).of_call(None)
     language = settings.worker.languages[0]
     async with http_context.open():

@@ -25,7 +25,6 @@ pytestmark = [pytest.mark.call, pytest.mark.timeout(240)]
 DEAD_AIR_S = 4.0
 """What nobody may hear nothing for, seconds."""
 KINDS = ("429", "500", "hang", "drop", "garbage", "slow")
-NUMBER = "It is one two three four five, and my name is James Miller."
 QUESTION = "Hello, I would like to know where my order is."
 
 
@@ -154,7 +153,7 @@ async def test_a_caller_is_answered_though_a_request_fails(
     rig: Rig, telephone: Telephone, provider: str, kind: str
 ) -> None:
     """One fault: the answer comes, whole, without a second sentence of the kind, and never after dead air."""
-    question, number = [await telephone.samples(words) for words in (QUESTION, NUMBER)]
+    question = await telephone.samples(QUESTION)
     call = await settled(telephone)
     await asyncio.sleep(2)
     # The first question to a language model may be a speculative one, whose failure nobody notices.
@@ -164,13 +163,11 @@ async def test_a_caller_is_answered_though_a_request_fails(
         await rig.cut("deepgram")
     turn = await ask(rig, call, question)
     print(f"\n{provider} {kind}: nothing heard for {turn.dead_air_s:.2f} s at most; heard: {turn.words}")
-    again = await ask(rig, call, number)
-    print(f"then, after {again.dead_air_s:.2f} s: {again.words}")
     assert turn.struck == {provider: times}
     assert turn.dead_air_s <= DEAD_AIR_S
     assert "number" in turn.words
     assert turn.words.count("order number") <= 1
-    assert again.words
+    assert call.caller.connected
 
 
 @pytest.mark.parametrize(
@@ -178,14 +175,10 @@ async def test_a_caller_is_answered_though_a_request_fails(
     [
         ("openai", "hang"),
         ("openai", "500"),
-        ("openai", "drop"),
-        ("openai", "garbage"),
         ("cartesia", "hang"),
-        ("cartesia", "429"),
         ("cartesia", "drop"),
         ("deepgram", "hang"),
         ("deepgram", "500"),
-        ("deepgram", "drop"),
         ("deepgram", "garbage"),
     ],
 )

@@ -14,6 +14,7 @@ import aiohttp
 import pytest
 from livekit.agents import APIConnectOptions, APIError, tts
 from livekit.agents.types import USERDATA_TIMED_TRANSCRIPT
+from livekit.agents.voice.io import TimedString
 from livekit.plugins import cartesia as plugin
 from loopback import serving
 
@@ -95,7 +96,8 @@ class Heard:
 
 async def spoken(chain: tts.TTS, text: str = TEXT) -> Heard:  # type: ignore[type-arg]
     """Say a text as a model gives it, word by word."""
-    seconds, words = 0.0, []
+    seconds = 0.0
+    words: list[TimedString] = []
     async with chain.stream(conn_options=ATTEMPT) as stream:
         for word in text.split(" "):
             stream.push_text(f"{word} ")
