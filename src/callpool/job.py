@@ -28,6 +28,7 @@ from callpool.burial import job_entry
 from callpool.call import Call, Caller, from_dispatch, name_of_visit
 from callpool.checkpoint import Checkpoint, Checkpoints, UnreadableCheckpoint
 from callpool.checkpoint import warm_up as warm_up_checkpoints
+from callpool.clock import Clock
 from callpool.departure import Departure
 from callpool.dtmf import Keypad
 from callpool.ending import RECOVERABLE, Ending
@@ -278,6 +279,7 @@ async def answer(ctx: JobContext) -> None:
     Apology(session, give_up=lambda: _finish(ctx, call, ending.PROVIDER_FAILED))
     Manners(session, warm.settings.manners, end=lambda how: _finish(ctx, call, how))
     end_speech_at_first_word(session)
+    Clock(session)
     session.on("close", lambda event: _on_close(ctx, call, event))
 
     await session.start(agent, room=ctx.room, room_options=room_options())

@@ -143,7 +143,8 @@ class Worker:
             raise CallpoolError(f"LIVEKIT_URL is {self._settings.livekit.url!r}: {error}") from error
         finally:
             watching.cancel()
-            await asyncio.gather(*self._burials, return_exceptions=True)
+            if self._burials:  # a store that stays away holds nobody: the next worker here finds the dead
+                await asyncio.wait(self._burials, timeout=STOP_S)
             keeping.cancel()
             await asyncio.gather(keeping, return_exceptions=True)
             await self._membership.leave()
