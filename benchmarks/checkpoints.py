@@ -59,7 +59,9 @@ def a_history(turns: int) -> ChatContext:
         if number % 3 == 0:
             name = f"f{number}"
             history.insert(FunctionCall(call_id=name, name="look_up", arguments='{"order_number": "12345"}'))
-            history.insert(FunctionCallOutput(call_id=name, name="look_up", output="shipped " * 9, is_error=False))
+            history.insert(
+                FunctionCallOutput(call_id=name, name="look_up", output="shipped " * 9, is_error=False)
+            )
         history.add_message(role="assistant", content="It was shipped on the first of December. " * 2)
     return history
 

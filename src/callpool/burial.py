@@ -35,8 +35,8 @@ class Burial:
     async def of_job(self, info: RunningJobInfo, pid: int, how: str | None = None) -> None:
         """Close the record of a job whose process is gone; also of one that died before its first write.
 
-        `how` it ended, where that is known, such as `hanging`. A store that is away is waited for: nobody else
-        knows of the dead.
+        `how` it ended, where that is known, such as `hanging`. A store that is away is waited for: nobody
+        else knows of the dead.
         """
         now = datetime.now(UTC)
         job = info.job

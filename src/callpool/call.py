@@ -74,7 +74,7 @@ class Call:
 
     @property
     def lasted_s(self) -> float:
-        """How long the call has lasted, seconds. Counted, since `started_at` is of a clock that may be set."""
+        """How long the call has lasted, seconds. Counted: `started_at` is of a clock that may be set."""
         return self.before_s + time.monotonic() - self.taken_at
 
     @property

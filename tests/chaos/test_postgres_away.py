@@ -86,7 +86,9 @@ async def test_a_call_outlives_ten_seconds_without_its_store(
     record = await telephone.ended(newcomer.invitation.call_id, timeout_s=20)
     assert record.ending == ending.CALLER_LEFT
     assert [job.how for job in record.jobs] == ["caller_left"]
-    assert "help" in (record.turns[0].agent_text or "").lower(), "the greeting that was spoken without a store"
+    assert "help" in (record.turns[0].agent_text or "").lower(), (
+        "the greeting that was spoken without a store"
+    )
     assert "worker is dead" not in pool.log
 
 

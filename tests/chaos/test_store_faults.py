@@ -16,12 +16,14 @@ from pool_of_workers import Pool, heard_again, job_of, pool_in
 
 from callpool import ending
 from callpool.store.record import CallRecord
-from telephone import Telephone, telephone_of
+from telephone import Dialled, Telephone, telephone_of
 
 pytestmark = [pytest.mark.call, pytest.mark.timeout(300)]
 
 LOCKED_S = 6.0
 FULL_S = 6.0
+MORE_S = 3.0
+"""By how much the answers of two turns may differ on a busy machine, seconds."""
 DISK = "8m"
 QUESTION = "Where is my order? The number is one two three four five."
 
@@ -53,6 +55,14 @@ async def telephone(pool: Pool) -> AsyncIterator[Telephone]:
         yield telephone
 
 
+async def asked(telephone: Telephone, call: Dialled, sentence: str) -> tuple[str, float]:
+    """The words of the answer, and how long it took to begin, seconds."""
+    spoken = await call.caller.speak(await telephone.samples(sentence))
+    answer = await call.caller.wait_for_agent(spoken.ended_at)
+    assert answer is not None
+    return await call.heard(answer), answer.started_at - spoken.ended_at
+
+
 def complete(record: CallRecord) -> None:
     """Every turn is in the record, with what was said on both sides."""
     assert [turn.n for turn in record.turns] == list(range(len(record.turns)))
@@ -61,24 +71,23 @@ def complete(record: CallRecord) -> None:
 
 
 async def test_a_locked_file_holds_no_turn_up(pool: Pool, telephone: Telephone) -> None:
-    """Another process writes for six seconds: turns go on without a gap, and none is missing afterwards."""
+    """Another process writes for six seconds: turns go on without a gap, and none is missing."""
     call = await telephone.dial()
     await call.greeting()
-    before = time.monotonic()
-    assert "order number" in await call.say("Where is my order?")
-    usual_s = time.monotonic() - before
+    words, usual_s = await asked(telephone, call, "Where is my order?")
+    assert "order number" in words
     other = sqlite3.connect(pool.up.data_dir / "callpool.db", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     locked_from = time.monotonic()
     try:
-        assert "name" in await call.say("The number is one two three four five.")
-        took_s = time.monotonic() - locked_from
-        assert took_s < LOCKED_S, "the answer was heard out while the file was locked"
+        words, took_s = await asked(telephone, call, "The number is one two three four five.")
+        assert "name" in words
+        assert took_s < usual_s + MORE_S
         await asyncio.sleep(max(0.0, locked_from + LOCKED_S - time.monotonic()))
     finally:
         other.execute("ROLLBACK")
         other.close()
-    print(f"a turn usually {usual_s:.1f} s, with a locked file {took_s:.1f} s")
+    print(f"answered after {usual_s:.2f} s, with a locked file after {took_s:.2f} s")
     assert "december" in await call.say("My name is James Miller.")
     await call.take_leave()
     record = await telephone.ended(call.invitation.call_id)

@@ -153,7 +153,7 @@ class _Up:
             self._home.publish({**self._document, "pids": self._pids})
 
     def _publish_again(self) -> None:
-        """A part was started anew. A full disk is no reason to stop the others: the old file names them still."""
+        """A part was started anew. A full disk is no reason to stop the others."""
         try:
             self._publish()
         except CallpoolError as error:

@@ -24,8 +24,8 @@ within the time that a write has."""
 _FOR_WRITING = "callpool_for_writing"
 
 _AWAY = ("08", "25006", "53", "57P01", "57P02", "57P03")
-"""SQLSTATEs of a PostgreSQL that is not to be had right now: connection lost, only a copy that can be read, no
-room (on the disk, in memory, for a connection), shutting down, crashed, starting up."""
+"""SQLSTATEs of a PostgreSQL that is not to be had right now: connection lost, only a copy that can be read,
+no room (on the disk, in memory, for a connection), shutting down, crashed, starting up."""
 
 _NO_ROOM = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL)
 """What SQLite says of a file that it cannot write right now: another process does, or the disk is full."""

@@ -19,8 +19,8 @@ RETRY_FOR_S = 8.0
 worker gives a session to end (its `STOP_S`): one that tries longer is killed while it does."""
 RETRY_PAUSE_S = 0.1
 HANG_S = 3.0
-"""How long PostgreSQL may take to answer, seconds, on top of the time in which a write is tried again: one that
-hangs is no better than one that is away. SQLite answers for itself (see engine.py)."""
+"""How long PostgreSQL may take to answer, seconds, on top of the time in which a write is tried again: one
+that hangs is no better than one that is away. SQLite answers for itself (see engine.py)."""
 
 logger = logging.getLogger(__name__)
 

@@ -1,7 +1,7 @@
 """The wall clock of a worker and of its jobs, which is ahead by as many seconds as a file says.
 
-Python runs this first in every process that finds it on its path. Other programs keep the machine's clock, and
-the monotonic clock is nobody's to set.
+Python runs this first in every process that finds it on its path. Other programs keep the machine's clock,
+and the monotonic clock is nobody's to set.
 """
 
 import datetime
