@@ -83,7 +83,7 @@ class World:
         self.doubled: set[str] = set()
         """Rooms in which two agents served at the same time."""
         self.queues: dict[str, list[str]] = {}
-        self.api_away = self.store_away = False
+        self.api_away = self.store_away = self.store_full = False
         self._number = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._random = random.Random(7)
@@ -228,6 +228,7 @@ class World:
 
     async def bury(self, worker: str) -> Sequence[Serving]:
         await self._ask_store("bury")
+        self._write()
         self.workers.pop(worker, None)
         buried = [call for call in self.by_room.values() if call.worker == worker and call.alive]
         for call in buried:
@@ -236,6 +237,7 @@ class World:
 
     async def queue(self, agent_name: str, waiting: Sequence[str]) -> None:
         await self._ask_store("queue")
+        self._write()
         self.queues[agent_name] = list(waiting)
 
     async def release(self, call_id: str) -> None:
@@ -315,7 +317,8 @@ class World:
 
     async def _beat(self, worker: SimulatedWorker) -> None:
         while worker.alive:
-            worker.beat += 1
+            if not self.store_full:
+                worker.beat += 1
             await asyncio.sleep(1.0)
 
     def _join(self, made: SimulatedRoom, person: Participant) -> None:
@@ -337,6 +340,10 @@ class World:
         self.asked[what] += 1
         if self.store_away:
             raise StoreError("the store is away in this test")
+
+    def _write(self) -> None:
+        if self.store_full:
+            raise StoreError("the store's disk is full in this test")
 
     def _spawn(self, work: object) -> None:
         task = asyncio.create_task(work)  # type: ignore[arg-type]

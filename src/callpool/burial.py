@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import socket
 from dataclasses import replace
@@ -14,8 +15,12 @@ from livekit.protocol import agent
 from callpool import ending
 from callpool.call import Call, from_dispatch, name_of_visit
 from callpool.ending import Ending
+from callpool.errors import StoreAway
 from callpool.store.calls import Calls
 from callpool.store.record import Job
+
+PAUSE_S = 0.2
+"""From try to try while the store is away, seconds: a caller waits for another job."""
 
 logger = logging.getLogger(__name__)
 
@@ -30,14 +35,24 @@ class Burial:
     async def of_job(self, info: RunningJobInfo, pid: int, how: str | None = None) -> None:
         """Close the record of a job whose process is gone; also of one that died before its first write.
 
-        `how` it ended, where that is known, such as `hanging`.
+        `how` it ended, where that is known, such as `hanging`. A store that is away is waited for: nobody
+        else knows of the dead.
         """
         now = datetime.now(UTC)
         job = info.job
         call = call_of(job)
-        await self._calls.begin(call)
         entry = replace(job_entry(job.id, self._worker, pid, now), how=how)
-        await self._close(call.call_id, entry, ending.JOB_DIED, now)
+        while True:
+            try:
+                await self._calls.begin(call)
+                await self._close(call.call_id, entry, ending.JOB_DIED, now)
+                return
+            except StoreAway as error:
+                logger.warning(
+                    "a job cannot be buried yet",
+                    extra={"action": "burial_late", "job_id": job.id, "error": str(error)},
+                )
+            await asyncio.sleep(PAUSE_S)
 
     async def of_lost_workers(self) -> None:
         """Close the records whose last job ran on this host in a process that is no more.
@@ -71,9 +86,13 @@ def still_runs(job: Job) -> bool:
     """
     try:
         process = psutil.Process(job.pid)
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return False
+        # Its worker is above it: then it is that job, whatever clocks say, which somebody may have set.
+        if any(str(parent.pid) == job.worker.rpartition("-")[2] for parent in process.parents()):
+            return True
         # A warm process is older than the job that it is given; a second is for the clock's steps.
-        old_enough = process.create_time() <= job.started_at.timestamp() + 1
-        return old_enough and process.status() != psutil.STATUS_ZOMBIE
+        return process.create_time() <= job.started_at.timestamp() + 1
     except psutil.Error:
         return False
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -66,6 +67,15 @@ class Call:
     """How often in a row the caller was not understood."""
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     ending: Ending | None = None
+    before_s: float = 0.0
+    """How long the call had lasted when this job took it up, seconds."""
+    taken_at: float = field(default_factory=time.monotonic, compare=False, repr=False)
+    """When that was, by this machine's monotonic clock."""
+
+    @property
+    def lasted_s(self) -> float:
+        """How long the call has lasted, seconds. Counted: `started_at` is of a clock that may be set."""
+        return self.before_s + time.monotonic() - self.taken_at
 
     @property
     def was_invited(self) -> bool:

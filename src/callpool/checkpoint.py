@@ -6,6 +6,7 @@ job served before. It holds what was said as it was said, and is deleted when th
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -41,6 +42,7 @@ class Checkpoint:
     profile: str | None
     caller: Caller
     started_at: datetime
+    lasted_s: float
     refused_hand_offs: int
     understanding: Understanding
     turn: Turn
@@ -60,6 +62,7 @@ class Checkpoint:
             profile=call.profile,
             caller=call.caller,
             started_at=call.started_at,
+            lasted_s=call.lasted_s,
             refused_hand_offs=call.refused_hand_offs,
             understanding=call.understanding,
             turn=turn,
@@ -87,16 +90,28 @@ class Checkpoint:
             history = ChatContext.from_dict(self.history)
         except ValidationError as error:
             raise UnreadableCheckpoint(str(error)) from error
+        end_before(history, time.time())
         call.stage = self.stage
         call.language = self.language
         call.chose_language = self.chose_language
         call.profile = self.profile
         call.caller = self.caller
         call.started_at = self.started_at
+        call.before_s = self.lasted_s
         call.refused_hand_offs = self.refused_hand_offs
         call.understanding = self.understanding
         call.state = state
         return history
+
+
+def end_before(history: ChatContext, now_s: float) -> None:
+    """See to it that nothing in a history is later than now, seconds since 1970.
+
+    The SDK sorts what is said into the history by its time: a clock that was set back, or that of the machine
+    before this one, which was ahead, would have the caller's next words precede what they answer.
+    """
+    for item in history.items:
+        item.created_at = min(item.created_at, now_s)
 
 
 class Checkpoints:

@@ -26,6 +26,7 @@ from callpool.call import Call, Caller, from_dispatch, name_of_visit
 from callpool.checkpoint import Checkpoints
 from callpool.checkpoint import warm_up as warm_up_checkpoints
 from callpool.clips import Clips
+from callpool.clock import Clock
 from callpool.dead_air import DeadAir
 from callpool.departure import Departure
 from callpool.dtmf import Keypad
@@ -225,6 +226,7 @@ async def answer(ctx: JobContext) -> None:
     )
     Manners(session, warm.settings.manners, end=lambda how: live.finish(how))
     end_speech_at_first_word(session)
+    Clock(session)
     session.on("close", lambda event: _on_close(live, event))
 
     await session.start(agent, room=ctx.room, room_options=room_options())

@@ -154,7 +154,8 @@ class Worker:
             raise CallpoolError(f"LIVEKIT_URL is {self._settings.livekit.url!r}: {error}") from error
         finally:
             watching.cancel()
-            await asyncio.gather(*self._burials, return_exceptions=True)
+            if self._burials:  # a store that stays away holds nobody: the next worker here finds the dead
+                await asyncio.wait(self._burials, timeout=STOP_S)
             keeping.cancel()
             preparing.cancel()
             await asyncio.gather(keeping, preparing, return_exceptions=True)

@@ -20,9 +20,9 @@ from sqlalchemy.exc import DBAPIError
 from callpool import ending
 from callpool.call import Call, Caller
 from callpool.cost import CostItem
-from callpool.errors import StoreError
+from callpool.errors import StoreAway, StoreError
 from callpool.settings import Settings
-from callpool.store import engine, reading
+from callpool.store import engine, reading, transactions
 from callpool.store.calls import Calls
 from callpool.store.record import Job, LatencyMs, StageEntry, ToolUse, Turn
 from callpool.store.schema import upgrade_command
@@ -467,6 +467,46 @@ async def test_a_write_waits_until_a_locked_file_is_free(
         assert await calls.get("c_1") is not None
 
 
+async def test_a_file_that_cannot_grow_is_waited_for(sqlite_settings: Settings) -> None:
+    """Its disk is full, and somebody will make room."""
+    async with Calls(sqlite_settings.store_url) as calls:
+        await calls.open()
+        await calls.begin(a_call())
+
+        async def limit(pages: int) -> None:
+            async with calls._engine.connect() as connection:
+                await connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
+
+        await limit(1)
+        written = asyncio.create_task(
+            calls.record_turn("c_1", Turn(0, "reception", agent_text="x" * 100_000))
+        )
+        await asyncio.sleep(0.5)
+        assert not written.done()
+        while not written.done():  # a connection may be in use just now, and another one be given the room
+            await limit(1_000_000)
+            await asyncio.sleep(0.01)
+        await written
+
+
+@pytest.mark.postgres
+async def test_postgresql_that_hangs_is_away(
+    postgres_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A caller does not wait for the store, and who asks it is told."""
+    monkeypatch.setattr(transactions, "HANG_S", 0.3)
+    await upgrade_command(postgres_settings)
+    async with Calls(postgres_settings.store_url) as calls:
+        await calls.begin(a_call())
+        other = await asyncpg.connect(postgres_settings.store.url)
+        async with other.transaction():
+            await other.execute("LOCK TABLE calls IN ACCESS EXCLUSIVE MODE")
+            with pytest.raises(StoreAway):
+                await calls.serves("c_1", "AJ_1")
+        await other.close()
+        assert await calls.serves("c_1", "AJ_1")
+
+
 @pytest.mark.postgres
 async def test_a_lost_connection_to_postgresql_is_made_anew(postgres_settings: Settings) -> None:
     """The server may close connections between two turns."""
@@ -536,6 +576,8 @@ async def test_a_write_waits_until_postgresql_has_started(postgres_settings: Set
         asyncpg.CannotConnectNowError("the database system is starting up"),
         asyncpg.AdminShutdownError("terminating connection due to administrator command"),
         asyncpg.TooManyConnectionsError("sorry, too many clients already"),
+        asyncpg.DiskFullError("could not extend file: No space left on device"),
+        asyncpg.ReadOnlySQLTransactionError("cannot execute INSERT in a read-only transaction"),
         asyncpg.ConnectionDoesNotExistError("connection was closed in the middle of operation"),
         TimeoutError(),
         socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution"),

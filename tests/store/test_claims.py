@@ -54,6 +54,15 @@ async def test_of_many_claims_at_once_one_is_taken(settings: Settings) -> None:
     await asyncio.gather(*(each.close() for each in everybody))
 
 
+async def test_a_claim_that_is_repeated_is_taken_again(calls: Calls) -> None:
+    """The connection was lost before the store could say that it was taken."""
+    await calls.claim(a_call(), a_job("AJ_1"))
+    await calls.save_checkpoint("c_1", "AJ_1", "what was said")
+    assert await calls.claim(a_call(), a_job("AJ_1")) == Claim("taken", checkpoint="what was said")
+    await lost(calls, "AJ_1")
+    assert (await calls.claim(a_call(), a_job("AJ_1"))).outcome == "served", "it was buried meanwhile"
+
+
 async def test_a_later_epoch_takes_the_call_over(calls: Calls) -> None:
     """And the job before it learns of it when it writes its next checkpoint."""
     await calls.claim(a_call(), a_job("AJ_1"))
@@ -131,9 +140,10 @@ async def test_jobs_that_were_handed_over_are_no_losses(calls: Calls) -> None:
     assert (await calls.claim(a_call(epoch=2), a_job("AJ_2"))).losses == 0
 
 
-async def test_losses_are_counted_for_a_minute(calls: Calls) -> None:
-    """A call that loses a job now and then goes on."""
+@pytest.mark.parametrize("ago_s", [61, -3600])
+async def test_losses_are_counted_for_a_minute(calls: Calls, ago_s: float) -> None:
+    """A call that loses a job now and then goes on; also after the clock was set back."""
     await calls.claim(a_call(), a_job("AJ_1"))
-    long_ago = datetime.now(UTC) - timedelta(seconds=61)
+    long_ago = datetime.now(UTC) - timedelta(seconds=ago_s)
     await calls.lose("c_1", replace(a_job("AJ_1"), started_at=long_ago), ending.JOB_DIED, long_ago)
     assert (await calls.claim(a_call(epoch=2), a_job("AJ_2"))).losses == 0

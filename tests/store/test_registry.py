@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -96,6 +96,21 @@ async def test_nobody_serves_a_room_whose_call_has_ended(registry: StoreRegistry
     await served(calls, "c_1", "AJ_1")
     await calls.end("c_1", ending.GOODBYE, datetime.now(UTC))
     assert await registry.serving("call-c_1") is None
+
+
+async def test_a_call_that_goes_on_counts_whatever_its_clock_said(
+    registry: StoreRegistry, calls: Calls
+) -> None:
+    """The clock was set back between two calls in a room: the older one seems the newer one."""
+    now = datetime.now(UTC)
+    for call_id, ago_s in (("c_over", 0), ("c_next", 3600)):
+        call = Call(call_id, "call-1", "callpool", started_at=now - timedelta(seconds=ago_s))
+        assert (await calls.claim(call, replace(_job(), job_id=call_id))).outcome == "taken"
+        if call_id == "c_over":
+            await calls.end(call_id, ending.GOODBYE, now)
+    serving = await registry.serving("call-1")
+    assert serving is not None
+    assert serving.call_id == "c_next"
 
 
 async def test_a_lost_call_whose_caller_is_gone_is_released(registry: StoreRegistry, calls: Calls) -> None:

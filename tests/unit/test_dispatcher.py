@@ -248,6 +248,24 @@ async def test_no_worker_is_dead_because_the_store_was_away() -> None:
 
 
 @scenario
+async def test_no_worker_is_dead_because_the_disk_was_full() -> None:
+    """Everything can be read, and nobody could beat: neither then nor when there is room again."""
+    world = World()
+    world.worker("w1", 4)
+    async with dispatching(world):
+        world.caller("call-1")
+        await asyncio.sleep(5)
+        for seconds in (2.0, 4.0, 7.3, 30.0):
+            world.store_full = True
+            await asyncio.sleep(seconds)
+            world.store_full = False
+            await asyncio.sleep(10)
+        assert "w1" in world.workers
+        assert world.asked["bury"] == world.asked["RemoveParticipant"] == 0
+        assert world.live_agents("call-1") == 1
+
+
+@scenario
 async def test_a_call_that_no_job_survives_is_ended() -> None:
     """The caller hears that the line is closed, not silence for ever."""
     world = World()

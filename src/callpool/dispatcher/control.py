@@ -157,6 +157,9 @@ class Dispatcher:
     async def _poll(self) -> None:
         """Ask the store for dead workers, lost calls, and whether dispatches were answered."""
         self._lifelines.update(await self._registry.leases(), self._now_s())
+        if self._lifelines.silent:
+            # Where nothing can be written, on a full disk or in a locked file, nobody can renew a lease.
+            await self._registry.queue(self._agent_name, self._queue.rooms)
         lost = list(await self._registry.lost())
         for worker in self._lifelines.dead:
             lost += await self._bury(worker)

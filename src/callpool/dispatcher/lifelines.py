@@ -9,10 +9,12 @@ from typing import Literal
 
 import psutil
 
-from callpool.pool import LEASE_S, Lease
+from callpool.pool import BEAT_S, LEASE_S, Lease
 
 STALLED_S = 3 * LEASE_S
 """A worker on this host whose process runs is not dead before that, seconds: the machine is busy."""
+SILENT_S = 1.5 * BEAT_S
+"""A worker whose beats stand still for this long is late, seconds."""
 MOST_COUNTED_S = 0.5
 """How much of the time between two looks at the leases counts as silence at most, seconds: this process may
 have had no time to look, and the workers none to beat, for the same reason."""
@@ -89,6 +91,11 @@ class Lifelines:
     def forgive(self) -> None:
         """The store did not answer: what the workers did meanwhile is unknown."""
         self._looked_s = float("-inf")
+
+    @property
+    def silent(self) -> bool:
+        """Whether the beats of a worker are late, which may be the store's fault."""
+        return any(line.silent_s > SILENT_S for line in self._lines.values())
 
     @property
     def dead(self) -> frozenset[str]:

@@ -11,6 +11,7 @@ from collections.abc import Coroutine, Mapping
 from pathlib import Path
 
 from callpool.dispatcher import WEBHOOK_PATH
+from callpool.errors import CallpoolError
 from callpool.local import livekit_server
 from callpool.local.console import Console
 from callpool.local.data_directory import SERVER_FILE, DataDirectory, Keys, write_private
@@ -145,11 +146,18 @@ class _Up:
 
     def _started(self, name: str, pid: int) -> None:
         self._pids[name] = pid
-        self._publish()
+        self._publish_again()
 
     def _publish(self) -> None:
         if self._document is not None:
             self._home.publish({**self._document, "pids": self._pids})
+
+    def _publish_again(self) -> None:
+        """A part was started anew. A full disk is no reason to stop the others."""
+        try:
+            self._publish()
+        except CallpoolError as error:
+            self._say(str(error))
 
     async def _until_answers(self, name: str) -> None:
         await self._until_failure(self._supervisors[name].answers.wait())

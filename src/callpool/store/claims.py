@@ -112,9 +112,8 @@ class Claims(Transactions):
         row = (await connection.execute(select(calls).where(here).with_for_update())).one()
         if row.result is not None and not row.lost and (row.epoch or row.result not in PROVISIONAL):
             return Claim("over")
-        if row.serving_job == job.job_id and not row.lost:
-            return Claim("taken")  # and nobody was told: the claim was given up while it was written
-        if row.epoch >= call.epoch:
+        is_ours = row.epoch == call.epoch and row.serving_job == job.job_id and not row.lost
+        if row.epoch >= call.epoch and not is_ours:  # ours: the store went away before it could say so
             return Claim("served")
         taken = {"epoch": call.epoch, "serving_job": job.job_id, "lost": False}
         open_again = {"result": None, "reason": None, "ended_at": None}
@@ -122,9 +121,12 @@ class Claims(Transactions):
         added = self._insert(jobs).values(call_id=call.call_id, **vars(job))
         await connection.execute(added.on_conflict_do_nothing(index_elements=["call_id", "job_id"]))
         document = select(checkpoints.c.document).where(checkpoints.c.call_id == call.call_id)
-        recent = datetime.now(UTC) - timedelta(seconds=RESTARTS_S)
+        now, span = datetime.now(UTC), timedelta(seconds=RESTARTS_S)
         losses = select(func.count()).where(
-            jobs.c.call_id == call.call_id, jobs.c.ended_at > recent, jobs.c.how.not_in(NO_LOSSES)
+            jobs.c.call_id == call.call_id,
+            # Not the future either: clocks are set back, and a loss before that would count for an hour.
+            jobs.c.ended_at.between(now - span, now + span),
+            jobs.c.how.not_in(NO_LOSSES),
         )
         return Claim(
             "taken",

@@ -49,10 +49,12 @@ class StoreRegistry(Transactions):
 
     async def serving(self, room: str) -> Serving | None:
         """The newest call in a room, unless it has ended for good. None: no job has ever taken it."""
+        goes_on = calls.c.result.is_(None) | calls.c.lost.is_(True)
         query = (
             _serving()
             .where(calls.c.room == room, calls.c.epoch > 0)
-            .order_by(calls.c.started_at.desc(), calls.c.call_id.desc())
+            # A call that goes on, whatever its time says: a clock may have been set back since one before it.
+            .order_by(goes_on.desc(), calls.c.started_at.desc(), calls.c.call_id.desc())
             .limit(1)
         )
         for row in await self._rows(query):

@@ -18,6 +18,9 @@ RETRY_FOR_S = 8.0
 """How long a write is tried again while the file is locked or the server is away. Less than the 10 s that the
 worker gives a session to end (its `STOP_S`): one that tries longer is killed while it does."""
 RETRY_PAUSE_S = 0.1
+HANG_S = 3.0
+"""How long PostgreSQL may take to answer, seconds, on top of the time in which a write is tried again: one
+that hangs is no better than one that is away. SQLite answers for itself (see engine.py)."""
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +55,7 @@ class Transactions:
 
     async def _rows(self, query: Executable) -> list[Row[Any]]:
         with explained(self._engine):
-            async with self._engine.connect() as connection:
+            async with self._patience(HANG_S), self._engine.connect() as connection:
                 return list((await connection.execute(query)).all())
 
     async def _write(
@@ -64,8 +67,9 @@ class Transactions:
     ) -> T:
         """Run `work` in a transaction. `call_id` is for the log."""
         give_up_at = time.monotonic() + retry_for_s
+        warned = False
         with explained(self._engine):
-            async with self._order:
+            async with self._patience(retry_for_s + HANG_S), self._order:
                 while True:
                     try:
                         async with for_writing(self._engine).begin() as connection:
@@ -73,8 +77,13 @@ class Transactions:
                     except Exception as error:
                         if not is_passing(error) or time.monotonic() > give_up_at:
                             raise
-                        logger.warning(
-                            "store busy, trying again",
-                            extra={"action": "store_retry", "call_id": call_id, "error": str(error)},
-                        )
+                        if not warned:
+                            logger.warning(
+                                "store busy, trying again",
+                                extra={"action": "store_retry", "call_id": call_id, "error": str(error)},
+                            )
+                        warned = True
                     await asyncio.sleep(RETRY_PAUSE_S)
+
+    def _patience(self, seconds: float) -> asyncio.Timeout:
+        return asyncio.timeout(None if self._engine.dialect.name == "sqlite" else seconds)
