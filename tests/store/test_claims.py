@@ -113,6 +113,17 @@ async def test_a_job_that_was_superseded_dies_alone(calls: Calls) -> None:
     assert record.ending is None
 
 
+async def test_a_job_that_found_the_call_served_leaves_no_trace(calls: Calls) -> None:
+    """Its worker sees its process end, as that of any other."""
+    await calls.claim(a_call(), a_job("AJ_1"))
+    assert (await calls.claim(a_call(), a_job("AJ_2"))).outcome == "served"
+    assert not await lost(calls, "AJ_2")
+    record = await calls.get("c_1")
+    assert record is not None
+    assert [job.job_id for job in record.jobs] == ["AJ_1"]
+    assert record.ending is None
+
+
 async def test_a_job_that_died_before_its_claim_is_in_the_record(calls: Calls) -> None:
     """The call is still to be had."""
     await calls.begin(a_call())

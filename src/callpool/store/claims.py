@@ -84,8 +84,8 @@ class Claims(Transactions):
         """A job is over, and its call is not: another job may take it up. Gives whether that is news.
 
         `how` is the call's ending as long as nobody does, and the job's unless `job` says more. A job that no
-        longer serves the call ends alone; one that died before it could claim the call leaves its line in the
-        record.
+        longer serves the call ends alone; one that died before anybody could claim the call leaves its line in
+        the record, and one that found the call served leaves none.
         """
 
         async def work(connection: AsyncConnection) -> bool:
@@ -93,6 +93,9 @@ class Claims(Transactions):
             known = (await connection.execute(select(jobs.c.ended_at).where(*here))).first()
             if known is not None and known.ended_at is not None:
                 return False
+            served = select(calls.c.call_id).where(calls.c.call_id == call_id, calls.c.epoch > 0)
+            if known is None and (await connection.execute(served)).first() is not None:
+                return False  # it never served the call
             over = {"ended_at": ended_at, "how": job.how or how.reason}
             new = self._insert(jobs).values(call_id=call_id, **{**vars(job), **over})
             await connection.execute(
