@@ -25,7 +25,7 @@ from callpool.local.data_directory import write_private
 LOOPBACK = "127.0.0.1"
 READY_S = 90.0
 STOP_S = 30.0
-PORTS = ("WEB", "LIVEKIT", "LIVEKIT_UDP", "PROVIDERS", "WORKER")
+PORTS = ("WEB", "LIVEKIT", "LIVEKIT_UDP", "PROVIDERS", "WORKER", "DISPATCHER")
 
 NO_PROVIDERS = {
     "DEEPGRAM_BASE_URL": "http://127.0.0.1:9",
@@ -191,14 +191,22 @@ def local_providers(folder: Path, port: int, *arguments: str) -> Iterator[str]:
 
 
 @contextmanager
-def livekit_server_in(folder: Path, program: Path, port: int, udp_port: int) -> Iterator[LiveKitServer]:
+def livekit_server_in(
+    folder: Path, program: Path, port: int, udp_port: int, webhook: str = ""
+) -> Iterator[LiveKitServer]:
     """A LiveKit server that is strictly on loopback. Started again in its folder, it has its old keys."""
     key_file = folder / "keys"
     if not key_file.exists():
         write_private(key_file, f"API{secrets.token_hex(6)} {secrets.token_urlsafe(36)}")
     key, secret = key_file.read_text().split()
     configuration = livekit_server.configuration(
-        ip=LOOPBACK, node_ip=LOOPBACK, port=port, udp_port=udp_port, api_key=key, secret=secret
+        ip=LOOPBACK,
+        node_ip=LOOPBACK,
+        port=port,
+        udp_port=udp_port,
+        api_key=key,
+        secret=secret,
+        webhook=webhook,
     )
     write_private(folder / "livekit.yaml", configuration)
     tethered = [sys.executable, "-I", "-S", tether.__file__, str(os.getpid()), "-"]

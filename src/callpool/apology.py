@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 
+from livekit import rtc
 from livekit.agents import (
     AgentSession,
     ConversationItemAddedEvent,
@@ -12,24 +14,24 @@ from livekit.agents import (
     UserTranscriptionTimeoutEvent,
 )
 from livekit.agents.llm import ChatMessage, LLMError
-from livekit.agents.stt import STTError
 from livekit.agents.tts import TTSError
 from livekit.agents.voice import SpeechHandle
 
 from callpool.barge_in import Overlap
 from callpool.call import Call
+from callpool.clips import Clips, played
 from callpool.history import caller_turns
 from callpool.service_phrases import Key, words_for
 from callpool.understanding import offer
 
 logger = logging.getLogger(__name__)
 
-TRIES = 2
-"""Apologies in a row before the farewell. The SDK counts failures too, but only as long as nobody speaks."""
+TRIES = 3
+"""Apologies in a row before the farewell …"""
+OUTAGE_S = 30.0
+"""… which is said no sooner than this after the first failure, seconds: most of what breaks is back then."""
 UNHEARD = 3
 """Times in a row that a caller is asked to speak again, or offered a person, before the farewell."""
-DEAF = 2
-"""Failures of speech to text in a row before the farewell, each after several attempts: about 7 s."""
 LEAST_SPEECH_S = 0.8
 """What is shorter may be a cough: no words are missed in it, seconds."""
 
@@ -37,15 +39,27 @@ LEAST_SPEECH_S = 0.8
 class Apology:
     """Speaks when an answer could not be had, and calls `give_up` once the farewell was spoken.
 
-    Without a voice there is nothing to say: a call whose first words fail is given up at once. Later on the
-    SDK does so, after several failures in a row.
+    A voice that fails is apologized for by clips that it made before. Where there are none the call is given
+    up in silence, after as long a time.
     """
 
-    def __init__(self, session: AgentSession[Call], give_up: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        session: AgentSession[Call],
+        give_up: Callable[[], None],
+        *,
+        clips: Clips | None = None,
+        is_deaf: Callable[[], bool] = lambda: False,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`is_deaf`: whether speech to text is known to fail, so that the caller was not unclear."""
         self._session = session
         self._give_up = give_up
+        self._clips = clips
+        self._is_deaf = is_deaf
+        self._clock = clock
         self._failures = 0
-        self._deaf = 0
+        self._failing_since_s = 0.0
         self._has_voice = False
         self._speaking: SpeechHandle | None = None
         self._spoken: list[str] = []
@@ -58,27 +72,34 @@ class Apology:
         match event.error:
             case LLMError(recoverable=False):
                 self._apologize()
-            case STTError(recoverable=False):
-                self._deaf += 1
-                if self._deaf == DEAF:
-                    self._say("farewell")
-            case TTSError(recoverable=False) if not self._has_voice:
-                self._give_up()
+            case TTSError(recoverable=False):
+                self._apologize(is_mute=not self._has_voice)
 
     def _on_unheard(self, event: UserTranscriptionTimeoutEvent) -> None:
         """The caller spoke and no words came of it. A murmur while the agent speaks wants no answer."""
         listening = self._session.agent_state == "listening" and not self._overlap.began_over
         if event.speech_duration < LEAST_SPEECH_S or not listening or self._is_speaking():
             return
+        if self._is_deaf():
+            self._apologize()
+            return
         call = self._session.userdata
         misses = call.understanding.miss_sound(caller_turns(self._session))
         self._say("farewell" if misses > UNHEARD else offer(misses))
 
-    def _apologize(self) -> None:
+    def _apologize(self, *, is_mute: bool = False) -> None:
+        """`is_mute`: no voice was ever heard, so that only a clip can be."""
         if self._is_speaking():
             return  # speculative answers to the same words fail one after the other
+        if not self._failures:
+            self._failing_since_s = self._clock()
         self._failures += 1
-        self._say("farewell" if self._failures > TRIES else "apology")
+        over = self._failures > TRIES and self._clock() - self._failing_since_s >= OUTAGE_S
+        key: Key = "farewell" if over else "apology"
+        if not is_mute or self._clip(key) is not None:
+            self._say(key)
+        elif over:  # until then the greeting is tried again and again
+            self._give_up()
 
     def _is_speaking(self) -> bool:
         return self._speaking is not None and not self._speaking.done()
@@ -88,14 +109,18 @@ class Apology:
         logger.warning("apologized", extra={"action": "apology", "failures": self._failures, "last": last})
         words = words_for(self._session, key)
         self._spoken.append(words)
-        self._speaking = self._session.say(words, allow_interruptions=not last)
+        if (clip := self._clip(key)) is not None:
+            self._speaking = self._session.say(words, audio=played(clip), allow_interruptions=not last)
+        else:
+            self._speaking = self._session.say(words, allow_interruptions=not last)
         if last:
             self._speaking.add_done_callback(lambda _: self._give_up())
 
+    def _clip(self, key: Key) -> rtc.AudioFrame | None:
+        return None if self._clips is None else self._clips.get(key, self._session.userdata.language)
+
     def _on_item(self, event: ConversationItemAddedEvent) -> None:
         match event.item:
-            case ChatMessage(role="user"):
-                self._deaf = 0
             case ChatMessage(role="assistant") as message if message.text_content:
                 self._has_voice = True
                 # One that was talked over is kept as far as it was spoken.

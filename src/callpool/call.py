@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -19,6 +20,7 @@ LANGUAGE = re.compile(r"[a-z]{2}(-[A-Za-z]{2})?")
 """What a caller may ask for: `en`, `de-CH`."""
 
 _CALL_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_MOST_EPOCHS = 2**31
 
 
 def base_language(language: str) -> str:
@@ -46,6 +48,10 @@ class Call:
     call_id: str
     room: str
     agent_name: str
+    epoch: int = 1
+    """Grows with each job that the call is given to: the first job with a new one serves the call."""
+    is_redispatched: bool = False
+    """Whether this job was sent for by the dispatcher, because no other one served the call."""
     caller: Caller = Caller("browser")
     language: str = DEFAULT_LANGUAGE
     chose_language: bool = False
@@ -61,6 +67,15 @@ class Call:
     """How often in a row the caller was not understood."""
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     ending: Ending | None = None
+    before_s: float = 0.0
+    """How long the call had lasted when this job took it up, seconds."""
+    taken_at: float = field(default_factory=time.monotonic, compare=False, repr=False)
+    """When that was, by this machine's monotonic clock."""
+
+    @property
+    def lasted_s(self) -> float:
+        """How long the call has lasted, seconds. Counted: `started_at` is of a clock that may be set."""
+        return self.before_s + time.monotonic() - self.taken_at
 
     @property
     def was_invited(self) -> bool:
@@ -73,14 +88,25 @@ class Call:
             self.ending = ending
 
 
+def name_of_visit(room_sid: str) -> str:
+    """The id of a call that nothing names: the same for all jobs that are dispatched into the same room."""
+    return f"c_{room_sid}"
+
+
 def from_dispatch(
-    metadata: str, *, job_id: str, room: str, agent_name: str, languages: Sequence[str] = (DEFAULT_LANGUAGE,)
+    metadata: str,
+    *,
+    name: str,
+    room: str,
+    agent_name: str,
+    languages: Sequence[str] = (DEFAULT_LANGUAGE,),
 ) -> Call:
     """The call of a dispatched job. It begins in the language asked for when that is one of `languages`, else
     in the first of them.
 
     `metadata` is the JSON that the web API put into the caller's token; whoever dispatches by other means may
-    send anything, so what cannot be used is passed over. Without a call id the job's id names the call.
+    send anything, so what cannot be used is passed over. Without a call id the call gets `name` (see
+    `name_of_visit`).
     """
     try:
         document = json.loads(metadata)
@@ -90,7 +116,7 @@ def from_dispatch(
 
     call_id = given.get("call_id")
     call = Call(
-        call_id=call_id if isinstance(call_id, str) and _CALL_ID.fullmatch(call_id) else f"c_{job_id}",
+        call_id=call_id if isinstance(call_id, str) and _CALL_ID.fullmatch(call_id) else name,
         room=room,
         agent_name=agent_name,
         language=languages[0],
@@ -98,6 +124,10 @@ def from_dispatch(
     profile = given.get("profile")
     if isinstance(profile, str) and profile:
         call.profile = profile
+    epoch = given.get("epoch")
+    if isinstance(epoch, int) and not isinstance(epoch, bool) and 0 < epoch < _MOST_EPOCHS:
+        call.epoch = epoch
+    call.is_redispatched = given.get("redispatched") is True
     language = given.get("language")
     if isinstance(language, str) and LANGUAGE.fullmatch(language) and base_language(language) in languages:
         call.language = language

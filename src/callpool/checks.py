@@ -12,6 +12,9 @@ from urllib.parse import urlsplit
 SMALLEST_MEMORY_LIMIT_MB = 256
 """Every job is above a smaller limit from its beginning, and would be ended at once."""
 
+SHORTEST_SILENCE_S = 3.0
+"""Jobs beat once a second, and two beats may be late."""
+
 Check = Callable[[Any], str | None]
 """Gives None for a value that can be used, else what would be valid."""
 
@@ -31,6 +34,11 @@ def between(least: float, most: float) -> Check:
 def memory_limit(value: int) -> str | None:
     good = value == 0 or value >= SMALLEST_MEMORY_LIMIT_MB
     return None if good else f"0 (no limit), or a number of at least {SMALLEST_MEMORY_LIMIT_MB}"
+
+
+def silence(value: float) -> str | None:
+    good = value == 0 or SHORTEST_SILENCE_S <= value <= 3600
+    return None if good else f"0 (never), or a number from {SHORTEST_SILENCE_S:g} to 3600"
 
 
 def host(value: str) -> str | None:

@@ -48,7 +48,7 @@ def root(config: Path | None) -> None:
 @click.option("--host", help="The address every listener uses (default: loopback only).")
 @roster_option
 def up(host: str | None, roster: str | None) -> None:
-    """Start everything on this machine: LiveKit server, local providers, worker, web."""
+    """Start everything on this machine: LiveKit server, local providers, worker, dispatcher, web."""
     from callpool.local.up import up as run
 
     config: Path | None = click.get_current_context().find_root().params["config"]
@@ -63,6 +63,16 @@ def worker(port: int | None, roster: str | None) -> None:
     from callpool.worker import run
 
     _run(run(_load(worker__port=port, worker__roster=roster)))
+
+
+@root.command()
+@click.option("--host", help="The address to listen on (default: loopback).")
+@port_option
+def dispatcher(host: str | None, port: int | None) -> None:
+    """See to it that every caller has an agent: dispatch, wait, replace."""
+    from callpool.dispatcher.command import run
+
+    _run(run(_load(dispatcher__host=host, dispatcher__port=port)))
 
 
 @root.command()
@@ -160,6 +170,24 @@ def evaluate(
             as_json=as_json,
         )
     )
+
+
+@root.group()
+def bench() -> None:
+    """Measurements on real parts, on this machine."""
+
+
+@bench.command("recover")
+@click.argument("kills", nargs=-1, type=click.Choice(["job", "worker", "host"]))
+@click.option(
+    "-n", "count", type=click.IntRange(1, 1000), default=5, show_default=True, help="Kills of each kind."
+)
+@as_json_option
+def bench_recover(kills: tuple[str, ...], count: int, as_json: bool) -> None:
+    """Kill jobs, workers and hosts in mid-call: how long until the caller hears an agent again."""
+    from callpool.bench import recover
+
+    _run(recover.run(_load(), kills=kills, count=count, as_json=as_json))
 
 
 @root.command()

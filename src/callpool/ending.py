@@ -18,6 +18,8 @@ Reason = Literal[
     "provider_failed",  # speech or language model failed beyond what retries mend
     "job_died",  # the job's process ended without a word
     "job_failed",  # the job met an error of its own
+    "agent_removed",  # the agent was put out of the room
+    "too_many_restarts",  # job after job died in it
     "worker_stopped",  # the worker had to stop before the call was over
     "worker_died",  # the worker and its jobs ended without a word
 ]
@@ -44,3 +46,8 @@ JOB_DIED = Ending("failed", "job_died")
 JOB_FAILED = Ending("failed", "job_failed")
 WORKER_DIED = Ending("unknown", "worker_died")
 WORKER_STOPPED = Ending("failed", "worker_stopped")
+AGENT_REMOVED = Ending("failed", "agent_removed")
+TOO_MANY_RESTARTS = Ending("failed", "too_many_restarts")
+
+RECOVERABLE = (AGENT_REMOVED, JOB_DIED, JOB_FAILED, SERVER_LOST, WORKER_DIED, WORKER_STOPPED)
+"""A call that ends so goes on as soon as another job takes it up."""

@@ -24,5 +24,9 @@ class StoreError(CallpoolError):
     """The store cannot be opened, or its schema is not the one this version needs."""
 
 
+class StoreAway(StoreError):
+    """The store cannot be used right now: the same may succeed later."""
+
+
 class ServerNotFound(CallpoolError):
     """There is no way to get a LiveKit server on this machine."""

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator
 
 from livekit import rtc
 from livekit.agents import AgentSession, APIError
 
+from callpool.apology import OUTAGE_S
 from callpool.call import Call
 from callpool.pipeline import ATTEMPT, Pipeline
 
 logger = logging.getLogger(__name__)
 
-SECOND_TRY_S = 1.5
-"""Pause before a greeting that failed is tried anew, seconds: a voice that restarts is back by then."""
+PAUSE_S = 1.5
+"""Before a greeting that failed is tried anew, seconds: a voice that restarts is back by then."""
 
 
 class Greeting:
@@ -28,12 +30,20 @@ class Greeting:
         self._task = asyncio.create_task(self._synthesize(pipeline), name="greeting")
 
     async def speak(self, session: AgentSession[Call]) -> None:
-        """Say it now. When the early synthesis gave no sound, the session tries anew."""
+        """Say it now. When the early synthesis gave no sound, the session tries anew, for a while."""
         if await self._audible:
             session.say(self._text, audio=self._audio())
-        else:
-            await asyncio.sleep(SECOND_TRY_S)
-            session.say(self._text)
+            return
+        started_s = time.monotonic()
+        try:
+            while time.monotonic() - started_s < OUTAGE_S and session.userdata.ending is None:
+                await asyncio.sleep(PAUSE_S)
+                speech = session.say(self._text)
+                await speech.wait_for_playout()
+                if speech.chat_items or speech.interrupted:
+                    return
+        except RuntimeError:  # the session is closing
+            logger.info("nobody is greeted any more", extra={"action": "greeting_late"})
 
     async def _synthesize(self, pipeline: Pipeline) -> None:
         try:

@@ -186,6 +186,12 @@ class Conversation:
         self._note(stage, skipped=False)
         return self._agent_of(stage, opens_call=True)
 
+    async def resume(self, history: ChatContext) -> Agent:
+        """The agent of the stage that the call was in when another job served it."""
+        agent = self._agent_of(self.roster.stage(self.call.stage), opens_call=True)
+        await agent.update_chat_ctx(words_of(history))
+        return agent
+
     def greeting(self) -> str:
         """The fixed words that open the call."""
         words = self.roster.first_stage(self.call.agent_name).greeting

@@ -10,37 +10,47 @@ import asyncio
 import logging
 import os
 import sys
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from livekit import rtc
-from livekit.agents import CloseEvent, CloseReason, JobContext, JobProcess, vad
+from livekit.agents import Agent, AgentSession, CloseEvent, CloseReason, JobContext, JobProcess, vad
 
 from callpool import ending, service_phrases
 from callpool.apology import Apology
 from callpool.backchannel import Backchannels
 from callpool.barge_in import end_speech_at_first_word
 from callpool.burial import job_entry
-from callpool.call import Call, Caller, from_dispatch
+from callpool.call import Call, Caller, from_dispatch, name_of_visit
+from callpool.checkpoint import Checkpoints
+from callpool.checkpoint import warm_up as warm_up_checkpoints
+from callpool.clips import Clips
+from callpool.clock import Clock
+from callpool.dead_air import DeadAir
 from callpool.departure import Departure
 from callpool.dtmf import Keypad
-from callpool.ending import Ending
+from callpool.fallback.standing import Standing
 from callpool.greeting import Greeting
 from callpool.hand_off import Conversation, Models
 from callpool.identification import Identification
+from callpool.isolation import step_behind
 from callpool.language import Languages
 from callpool.language_models import LanguageModels
-from callpool.manners import Manners
+from callpool.line import Hello, Line
+from callpool.live_call import LiveCall
+from callpool.manners import Manners, take_leave
 from callpool.mcp_servers import McpServers
 from callpool.pipeline import build_pipeline, build_session, build_vad, room_options
 from callpool.profiles import Profiles
+from callpool.pulse import Patience, Progress, Pulse, attended
+from callpool.resumption import MOST_RESTARTS, Resumption, restore
 from callpool.settings import Settings
 from callpool.stages import Roster, Stage, load_roster
 from callpool.store.calls import Calls
-from callpool.store.record import StageEntry, Turn
 from callpool.store.writer import Writer
 from callpool.transcript import Transcript
+from callpool.voices import voice_name
 
 logger = logging.getLogger(__name__)
 
@@ -48,18 +58,30 @@ NO_CALLER_S = 20.0
 """A dispatched room that stays empty is given up after this long, seconds."""
 LEFT_ALREADY_S = 2.0
 """The same for a room that its caller made by joining it: who is not in it now has left again, seconds."""
-RECORD_FIRST_S = 2.0
-"""How long the room is kept for the record to be complete before the caller is let go, seconds."""
 CLOSED_ROOM = frozenset(
     {
         rtc.DisconnectReason.UNKNOWN_REASON,
         rtc.DisconnectReason.CLIENT_INITIATED,
-        rtc.DisconnectReason.PARTICIPANT_REMOVED,
         rtc.DisconnectReason.ROOM_DELETED,
         rtc.DisconnectReason.ROOM_CLOSED,
     }
 )
 """Why a job leaves a room whose caller is gone. For any other reason it lost the server."""
+
+
+@dataclass(frozen=True)
+class Parent:
+    """The worker that made this process."""
+
+    worker: str
+    """Its stable name."""
+    line: Path
+    """Where it is reached."""
+
+    @property
+    def clips(self) -> Path:
+        """Where its calls share what they have synthesized."""
+        return self.line.parent / "clips"
 
 
 @dataclass
@@ -75,6 +97,11 @@ class Warm:
     mcp: McpServers
     vad: vad.VAD
     calls: Calls
+    parent: Parent
+    line: Line
+    """To the parent."""
+    standing: Standing
+    """How the providers fare."""
     live: LiveCall | None = None
 
     def models_of(self, call: Call, stage: Stage[Any, Any]) -> Models:
@@ -83,43 +110,30 @@ class Warm:
         return Models(profile.label, self.models.for_profile(profile), tuple(self.mcp.tools_for(stage.name)))
 
 
-@dataclass
-class LiveCall:
-    """A call in progress in this process."""
-
-    call: Call
-    ctx: JobContext
-    writer: Writer
-    calls: Calls
-    modules: frozenset[str] = field(default_factory=lambda: frozenset(sys.modules))
-    """What was imported when the call began: nothing may be added while somebody waits."""
-
-    def save_stage(self, entry: StageEntry) -> None:
-        self.writer.submit(lambda: self.calls.stage_entered(self.call.call_id, entry))
-
-    def save_language(self, code: str) -> None:
-        self.writer.submit(lambda: self.calls.set_language(self.call.call_id, code))
-
-    def save_turn(self, turn: Turn) -> None:
-        self.writer.submit(lambda: self.calls.record_turn(self.call.call_id, turn))
-
-
-def warm_up(settings: Settings, proc: JobProcess) -> None:
+def warm_up(settings: Settings, parent: Parent, proc: JobProcess) -> None:
     """Load everything that a call needs. Runs in a process of its own, before any caller waits."""
+    step_behind(settings.worker.job_nice)
     roster = load_roster(settings.worker.roster)
     profiles = Profiles.read(settings)
     service_phrases.load()
     Backchannels.load()
+    warm_up_checkpoints(roster.new_state())
+    line = Line(parent.line)
+    standing = Standing(line.say)
+    line.listen(standing.take)
     proc.userdata["warm"] = Warm(
         settings=settings,
         roster=roster,
         business=roster.open_business(settings.business_url),
         profiles=profiles,
-        models=LanguageModels(settings, profiles),
+        models=LanguageModels(settings, profiles, standing),
         identification=Identification(settings.worker.languages),
         mcp=McpServers(settings),
         vad=build_vad(),
         calls=Calls(settings.store_url, plain_texts=settings.store.plain_texts),
+        parent=parent,
+        line=line,
+        standing=standing,
     )
 
 
@@ -139,16 +153,29 @@ async def answer(ctx: JobContext) -> None:
     warm: Warm = ctx.proc.userdata["warm"]
     call = from_dispatch(
         ctx.job.metadata,
-        job_id=ctx.job.id,
+        name=name_of_visit(ctx.job.room.sid or ctx.job.id),
         room=ctx.job.room.name,
         agent_name=ctx.job.agent_name,
         languages=warm.settings.worker.languages,
     )
     call.state = warm.roster.new_state()
-    ctx.log_context_fields = {"call_id": call.call_id}
-    warm.live = live = LiveCall(call, ctx, Writer(), warm.calls)
+    job = job_entry(ctx.job.id, warm.parent.worker, os.getpid(), call.started_at)
+    warm.live = live = LiveCall(call, ctx, Writer(), warm.calls, job)
     ctx.room.on("disconnected", lambda reason: _on_disconnected(call, reason))
-    _record_beginning(live)
+    claim = await live.claim()
+    ctx.log_context_fields = {"call_id": call.call_id}
+    if claim is None:
+        live.supersede()
+        return
+    hello = Hello(ctx.job.id, call.call_id, os.getpid())
+    await warm.line.open(hello)
+    warm.line.listen(live.hear)
+    progress = Progress(Patience.of(warm.settings), lambda: attended(ctx.room, call))
+    live.pulse = Pulse(warm.line, hello, progress)
+    turn, history = restore(call, claim)
+    if claim.losses > MOST_RESTARTS:
+        await _give_up(live, warm)
+        return
     warm.mcp.start()
     languages = Languages(call, warm.identification, on_change=live.save_language)
     conversation = Conversation(
@@ -159,7 +186,7 @@ async def answer(ctx: JobContext) -> None:
         models=lambda stage: warm.models_of(call, stage),
         languages=languages,
     )
-    agent = conversation.begin()
+    agent = conversation.begin() if history is None else await conversation.resume(history)
 
     profile = warm.profiles.of_call(call.profile)
     model = warm.models.for_profile(profile)
@@ -171,30 +198,51 @@ async def answer(ctx: JobContext) -> None:
         profile=profile,
         listen_to=languages.ears,
         tag=call.call_id,
+        standing=warm.standing,
     )
-    greeting = Greeting(conversation.greeting(), pipeline)  # is synthesized while the room is being joined
+    resumption = None if history is None else Resumption(call, history)
+    # Synthesized while the room is being joined.
+    greeting = Greeting(resumption.words if resumption else conversation.greeting(), pipeline)
     pipeline.prewarm()
     warm.models.prewarm()
     session = build_session(warm.settings, pipeline, call)
-    Transcript(call, live.save_turn).follow(session)
+    if history is not None:
+        session.history.items.extend(history.items)
+    progress.follow(session)
+    transcript = Transcript(call, live.save_turn, turn=turn)
+    transcript.follow(session)
+    checkpoints = Checkpoints(call, lambda: transcript.turn, live.save_checkpoint)
+    checkpoints.follow(session)
+    conversation.follow(session)
     languages.follow(session, pipeline)
-    Apology(session, give_up=lambda: _finish(ctx, call, ending.PROVIDER_FAILED))
-    Manners(session, warm.settings.manners, end=lambda how: _finish(ctx, call, how))
+    pipeline.follow(session)
+    clips = Clips(pipeline.tts, voice_name(warm.settings, profile.tts), warm.parent.clips)
+    dead_air = DeadAir(session, clips)
+    Apology(
+        session,
+        give_up=lambda: live.finish(ending.PROVIDER_FAILED),
+        clips=clips,
+        is_deaf=lambda: pipeline.stt.failing,
+    )
+    Manners(session, warm.settings.manners, end=lambda how: live.finish(how))
     end_speech_at_first_word(session)
-    session.on("close", lambda event: _on_close(ctx, call, event))
+    Clock(session)
+    session.on("close", lambda event: _on_close(live, event))
 
     await session.start(agent, room=ctx.room, room_options=room_options())
-    has_left = call.was_invited and not ctx.room.remote_participants
-    try:
-        async with asyncio.timeout(LEFT_ALREADY_S if has_left else NO_CALLER_S):
-            participant = await ctx.wait_for_participant()
-    except (TimeoutError, RuntimeError):  # the latter: the room was closed meanwhile
-        _finish(ctx, call, ending.CALLER_LEFT if has_left else ending.NO_CALLER)
+    dead_air.start()
+    participant = await _meet(live)
+    if participant is None:
         return
-    _meet(live, participant)
+    dead_air.expect()
+    checkpoints.take()
     Departure(ctx, call, warm.settings.turns.return_s).watch(participant)
     Keypad(session, ctx.room, length=warm.roster.keypad_digits).watch(participant)
-    await greeting.speak(session)
+    if resumption is None:
+        await greeting.speak(session)
+    elif not conversation.is_end(call.stage):  # the last agent of a call speaks by itself
+        await greeting.speak(session)
+        resumption.go_on(session)
     logger.info("call answered", extra={"action": "answered", "caller_kind": call.caller.kind})
 
 
@@ -204,55 +252,65 @@ async def hang_up(ctx: JobContext) -> None:
     if (live := warm.live) is None:
         return
     call = live.call
-    # Nobody has said how it ended: the room was closed under the job, or the worker stops.
+    # Unless somebody has said how it ended, the room was closed under the job, or the worker stops.
     call.end(ending.WORKER_STOPPED if ctx.room.isconnected() else ending.CALLER_LEFT)
-    assert call.ending is not None
-    now = datetime.now(UTC)
-    how, final = call.ending.reason, call.ending
-    live.writer.submit(lambda: live.calls.job_ended(call.call_id, ctx.job.id, now, how))
-    live.writer.submit(lambda: live.calls.end(call.call_id, final, now))
-    closing = asyncio.create_task(live.writer.aclose(), name="last writes")
-    await asyncio.wait([closing], timeout=RECORD_FIRST_S)
-    emptied = ctx.delete_room()  # nobody is kept in a silent room by a store that is away
-    await closing
+    emptied = await live.write_ending()
+    await live.writer.aclose()
     await live.calls.close()
+    if live.pulse is not None:
+        await live.pulse.stop()
+    await warm.line.aclose()
     await warm.mcp.aclose()
     await warm.roster.close_business(warm.business)
     if late := sorted(set(sys.modules) - live.modules):
         logger.warning(
             "modules were imported during the call", extra={"action": "late_import", "modules": late}
         )
-    logger.info("call ended", extra={"action": "ended", "result": final.result, "reason": final.reason})
-    await emptied
+    if emptied is not None:
+        await emptied
 
 
-def _record_beginning(live: LiveCall) -> None:
-    call, ctx, calls = live.call, live.ctx, live.calls
-    job = job_entry(ctx.job.id, ctx.worker_id, os.getpid(), call.started_at)
-    live.writer.submit(lambda: calls.begin(call))
-    live.writer.submit(lambda: calls.job_started(call.call_id, job))
+async def _give_up(live: LiveCall, warm: Warm) -> None:
+    """Job after job was lost in this call: apologize, and run nothing that may end this one as well."""
+    call, ctx = live.call, live.ctx
+    logger.error("a call keeps losing its jobs", extra={"action": "too_many_restarts"})
+    profile = warm.profiles.of_call(call.profile)
+    pipeline = build_pipeline(
+        warm.settings, warm.models.for_profile(profile), warm.vad, call.language, profile=profile
+    )
+    async with AgentSession[Call](tts=pipeline.tts, userdata=call) as session:
+        await session.start(Agent(instructions=""), room=ctx.room, room_options=room_options())
+        if await _meet(live) is not None:
+            await take_leave(session, service_phrases.words("farewell", call.language))
+    live.finish(ending.TOO_MANY_RESTARTS)
 
 
-def _meet(live: LiveCall, participant: rtc.RemoteParticipant) -> None:
-    call, calls = live.call, live.calls
+async def _meet(live: LiveCall) -> rtc.RemoteParticipant | None:
+    """The caller, once they are in the room. None: they have left again, or nobody came."""
+    call, ctx = live.call, live.ctx
+    has_left = call.was_invited and not ctx.room.remote_participants
+    try:
+        async with asyncio.timeout(LEFT_ALREADY_S if has_left else NO_CALLER_S):
+            participant = await ctx.wait_for_participant()
+    except (TimeoutError, RuntimeError):  # the latter: the room was closed meanwhile
+        live.finish(ending.CALLER_LEFT if has_left else ending.NO_CALLER)
+        return None
     phone = participant.kind == rtc.ParticipantKind.PARTICIPANT_KIND_SIP
-    call.caller = caller = Caller("phone" if phone else call.caller.kind, participant.identity)
-    live.writer.submit(lambda: calls.set_caller(call.call_id, caller.kind, caller.identity))
-
-
-def _finish(ctx: JobContext, call: Call, how: Ending) -> None:
-    call.end(how)
-    ctx.shutdown(reason=how.reason)
+    call.caller = Caller("phone" if phone else call.caller.kind, participant.identity)
+    live.save_caller()
+    return participant
 
 
 def _on_disconnected(call: Call, reason: rtc.DisconnectReason.ValueType) -> None:
-    if reason not in CLOSED_ROOM:
+    if reason == rtc.DisconnectReason.PARTICIPANT_REMOVED:
+        call.end(ending.AGENT_REMOVED)  # by the dispatcher, which took this job for dead
+    elif reason not in CLOSED_ROOM:
         call.end(ending.SERVER_LOST)
 
 
-def _on_close(ctx: JobContext, call: Call, event: CloseEvent) -> None:
+def _on_close(live: LiveCall, event: CloseEvent) -> None:
     # Every other reason means little: the SDK itself closes the session of a job that is stopped, and calls
     # that "user initiated". A goodbye, and a caller who left, are noted where they happen.
     if event.reason is CloseReason.ERROR:
-        call.end(ending.PROVIDER_FAILED)
-    ctx.shutdown(reason=event.reason.value)
+        live.call.end(ending.PROVIDER_FAILED)
+    live.ctx.shutdown(reason=event.reason.value)

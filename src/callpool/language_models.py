@@ -4,19 +4,30 @@ from __future__ import annotations
 
 from typing import Any
 
+import httpx2 as httpx
 from livekit.agents import llm
 from livekit.plugins import openai
+from openai import AsyncClient
 
+from callpool import completeness
 from callpool.fallback import answering
+from callpool.fallback.standing import Standing
 from callpool.profiles import Member, Profile, Profiles
 from callpool.settings import Settings
+
+CONNECT_S = 5.0
+"""How long a connection to a provider may take to be made, seconds."""
+KEEP_S = 120.0
+"""How long a connection is kept open between two answers, seconds: longer than most turns are apart."""
 
 
 class LanguageModels:
     """The models of all profiles, with a client for each provider. Opens no connection yet."""
 
-    def __init__(self, settings: Settings, profiles: Profiles) -> None:
+    def __init__(self, settings: Settings, profiles: Profiles, standing: Standing | None = None) -> None:
         self._settings = settings
+        self._standing = standing or Standing()
+        self._clients: dict[str, AsyncClient] = {}
         self._first: dict[str, openai.LLM] = {}
         self._models: dict[Member, openai.LLM] = {}
         self._chains: dict[tuple[Member, ...], llm.LLM[Any]] = {}
@@ -28,7 +39,11 @@ class LanguageModels:
         """The model of a profile, or the chain of its models. The same object each time."""
         members = profile.llm
         if members not in self._chains:
-            self._chains[members] = answering([self._model(member) for member in members])
+            self._chains[members] = answering(
+                [self._model(member) for member in members],
+                [member.provider for member in members],
+                self._standing,
+            )
         return self._chains[members]
 
     def prewarm(self) -> None:
@@ -42,21 +57,37 @@ class LanguageModels:
             await chain.aclose()
         for model in self._first.values():
             await model.aclose()
+        for client in self._clients.values():
+            await client.close()
 
     def _model(self, member: Member) -> openai.LLM:
         if member not in self._models:
-            self._models[member] = self._make(member)
+            self._models[member] = made = self._make(member)
+            self._first.setdefault(member.provider, made)
         return self._models[member]
 
     def _make(self, member: Member) -> openai.LLM:
         # Others than OpenAI refuse schemas that are marked as strict.
         strict = member.provider == "openai"
-        if (first := self._first.get(member.provider)) is not None:
-            # The provider's connections, which one request has opened for all its models. Private, since the
-            # plugin knows how long they are to be kept; test_profiles_models.py fails when it moves.
-            return openai.LLM(model=member.model, client=first._client, _strict_tool_schema=strict)
-        group = getattr(self._settings, member.provider)
-        self._first[member.provider] = made = openai.LLM(
-            model=member.model, api_key=group.key, base_url=group.base_url, _strict_tool_schema=strict
+        return openai.LLM(
+            model=member.model, client=self._client(member.provider), _strict_tool_schema=strict
         )
-        return made
+
+    def _client(self, provider: str) -> AsyncClient:
+        """The provider's connections, which one request opens for all its models."""
+        if provider not in self._clients:
+            group = getattr(self._settings, provider)
+            self._clients[provider] = AsyncClient(
+                api_key=group.key,
+                base_url=group.base_url,
+                max_retries=0,
+                http_client=httpx.AsyncClient(
+                    timeout=httpx.Timeout(CONNECT_S),
+                    follow_redirects=True,
+                    limits=httpx.Limits(
+                        max_connections=50, max_keepalive_connections=50, keepalive_expiry=KEEP_S
+                    ),
+                    event_hooks={"response": [completeness.watch]},
+                ),
+            )
+        return self._clients[provider]

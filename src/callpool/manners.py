@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
-from datetime import UTC, datetime
 from typing import Any
 
 from livekit.agents import AgentSession, ConversationItemAddedEvent, UserStateChangedEvent
@@ -120,8 +119,7 @@ class Manners:
     async def _keep_time(self) -> None:
         most_s = float(self._settings.max_call_s)
         warning_s = min(WARNING_S, most_s / 10)
-        elapsed_s = (datetime.now(UTC) - self._session.userdata.started_at).total_seconds()
-        await self._sleep(max(0.0, most_s - warning_s - elapsed_s))
+        await self._sleep(max(0.0, most_s - warning_s - self._session.userdata.lasted_s))
         if self._session.userdata.ending is None:
             self._session.say(words_for(self._session, "time_is_short"))
         await self._sleep(warning_s)

@@ -8,13 +8,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from livekit.agents import AgentSession, TurnHandlingOptions, inference, llm, room_io, stt, tts, vad
+from livekit.agents import AgentSession, TurnHandlingOptions, inference, llm, room_io, tts, vad
 from livekit.agents.types import APIConnectOptions
 from livekit.agents.voice.agent_session import SessionConnectOptions
 
 from callpool.call import Call
 from callpool.ears import Ears, make_ears
 from callpool.fallback import listening, speaking
+from callpool.fallback.ears import EarChain
+from callpool.fallback.standing import Standing
 from callpool.language_models import LanguageModels
 from callpool.profiles import Profile, Profiles
 from callpool.settings import Settings
@@ -27,10 +29,11 @@ INPUT_FRAME_MS = 20
 """The caller's audio reaches VAD and speech to text in frames of this length. The SDK's default of 50 ms adds
 its half to every turn and to every interruption."""
 
-ATTEMPT = APIConnectOptions(max_retry=1, retry_interval=0.2, timeout=5.0)
-"""Two tries at a provider, seconds. The SDK's defaults, four tries of 10 s, outlast a caller's patience."""
-LISTENING = APIConnectOptions(max_retry=4, retry_interval=1.0, timeout=5.0)
-"""Speech to text is connected for the whole call, and a server of it that restarts is back in seconds."""
+ATTEMPT = APIConnectOptions(max_retry=0, timeout=10.0)
+"""The chains of callpool.fallback decide how often a provider is asked and for how long. The SDK's own
+retries begin an answer anew that was half spoken, and drop what a voice had still to say."""
+MOST_ERRORS = 10_000
+"""Failures in a row after which the SDK ends a call by itself. `Apology` does so before, with a farewell."""
 
 TRANSCRIPT_S = 6.0
 """How long the first words of what a caller said may take before speech to text counts as deaf, seconds."""
@@ -40,8 +43,7 @@ TRANSCRIPT_S = 6.0
 class Pipeline:
     """The models of one call."""
 
-    stt: stt.STT[Any]
-    """The first choice, or the chain of it and its fallbacks."""
+    stt: EarChain
     llm: llm.LLM[Any]
     tts: tts.TTS[Any]
     vad: vad.VAD
@@ -54,6 +56,10 @@ class Pipeline:
         Speech to text connects by itself when the session starts.
         """
         self.tts.prewarm()
+
+    def follow(self, session: AgentSession[Call]) -> None:
+        """Have speech to text know when the caller speaks: one that then has no words is replaced."""
+        session.on("user_state_changed", lambda event: self.stt.note_voice(event.new_state == "speaking"))
 
     def set_language(self, language: str, listen_to: str | None = None) -> None:
         """Speak `language` (`de`, `de-CH`) from the next answer on, and understand it, whoever serves.
@@ -95,20 +101,22 @@ def build_pipeline(
     profile: Profile | None = None,
     listen_to: str | None = None,
     tag: str = "",
+    standing: Standing | None = None,
 ) -> Pipeline:
     """The real plugins on the configured base URLs. They never learn whether a provider is local.
 
     `profile`: whose ears and voice it has (None: that of the settings); `listen_to` is as in
-    `Pipeline.set_language`. `tag` names the call in the usage reports of speech to text.
+    `Pipeline.set_language`. `tag` names the call in the usage reports of speech to text. `standing`: told how
+    the providers fare.
     """
     if profile is None:
         profile = Profiles.read(settings).of_call(None)
     ears = tuple(make_ears(settings, member, language, listen_to or language, tag) for member in profile.stt)
     voices = tuple(make_voice(settings, member, language) for member in profile.tts)
     return Pipeline(
-        stt=listening([each.stt for each in ears]),
+        stt=listening([each.stt for each in ears], [one.provider for one in profile.stt], standing),
         llm=model,
-        tts=speaking([each.tts for each in voices]),
+        tts=speaking([each.tts for each in voices], [one.provider for one in profile.tts], standing),
         vad=voice_activity,
         ears=ears,
         voices=voices,
@@ -151,7 +159,10 @@ def build_session(settings: Settings, pipeline: Pipeline, call: Call) -> AgentSe
         # their echo themselves, and a caller who knows the greeting wants to talk over it.
         aec_warmup_duration=None,
         conn_options=SessionConnectOptions(
-            stt_conn_options=LISTENING, llm_conn_options=ATTEMPT, tts_conn_options=ATTEMPT
+            stt_conn_options=ATTEMPT,
+            llm_conn_options=ATTEMPT,
+            tts_conn_options=ATTEMPT,
+            max_unrecoverable_errors=MOST_ERRORS,
         ),
     )
 

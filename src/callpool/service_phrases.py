@@ -23,6 +23,9 @@ Key = Literal[
     "time_is_short",
     "time_is_up",
     "filler",
+    "still_waiting",
+    "resumed",
+    "go_on",
 ]
 """What there are words for."""
 

@@ -20,6 +20,7 @@ from callpool.checks import (
     languages,
     memory_limit,
     module,
+    silence,
     stage_profiles,
     store_url,
     url,
@@ -104,7 +105,17 @@ class Worker:
     )
     host: str = setting("CALLPOOL_WORKER_HOST", "The address its health page listens on.", "127.0.0.1", host)
     port: int = setting("CALLPOOL_WORKER_PORT", "The port of its health page.", 8081, is_port)
-    capacity: int = setting("CALLPOOL_CAPACITY", "Calls that it serves at the same time.", 8, at_least(1))
+    name: str = setting(
+        "CALLPOOL_WORKER_NAME",
+        "What it is called in records and logs, before its process id; empty: the name of the host.",
+        "",
+    )
+    capacity: int = setting(
+        "CALLPOOL_CAPACITY",
+        "Calls that it serves at the same time; 0: as many as cores and memory bear.",
+        0,
+        at_least(0),
+    )
     warm_processes: int = setting(
         "CALLPOOL_WARM_PROCESSES", "Job processes kept ready, each about 120 MB (PSS).", 2, at_least(0)
     )
@@ -115,7 +126,40 @@ class Worker:
         at_least(0),
     )
     memory_limit_mb: int = setting(
-        "CALLPOOL_JOB_MEMORY_LIMIT_MB", "A job above it is ended, megabytes; 0: no limit.", 0, memory_limit
+        "CALLPOOL_JOB_MEMORY_LIMIT_MB",
+        "A job whose memory (PSS, about 120 in a call) is above it is killed and its call taken up by "
+        "another, megabytes; 0: no limit.",
+        1024,
+        memory_limit,
+    )
+    job_nice: int = setting(
+        "CALLPOOL_JOB_NICE",
+        "How far jobs stand back from other processes where CPU is short, as in nice(1).",
+        0,
+        between(0, 19),
+    )
+    job_cpu_limit: float = setting(
+        "CALLPOOL_JOB_CPU_LIMIT",
+        "Cores that a job may use, on average over `job_cpu_limit_s`; 0: no limit. A job above it stands "
+        "back (nice 19) after half of that time, and is killed and replaced at its end.",
+        0.8,
+        at_least(0),
+    )
+    job_cpu_limit_s: float = setting(
+        "CALLPOOL_JOB_CPU_LIMIT_S", "Over how long a job's CPU is averaged, seconds.", 10.0, between(2, 3600)
+    )
+    job_heartbeat_s: float = setting(
+        "CALLPOOL_JOB_HEARTBEAT_S",
+        "A job that gives no sign of life for this long is killed and replaced, seconds; 0: none is.",
+        5.0,
+        silence,
+    )
+    job_answer_s: float = setting(
+        "CALLPOOL_JOB_ANSWER_S",
+        "A job gives no more signs of life when its caller has waited for an answer for this long, seconds: "
+        "longer than any tool may take that says nothing meanwhile.",
+        30.0,
+        between(5, 3600),
     )
 
 
@@ -235,6 +279,16 @@ class Web:
         30,
         at_least(1),
     )
+
+
+@dataclass(frozen=True)
+class Dispatcher:
+    """The process that sees to it that every caller has an agent."""
+
+    host: str = setting(
+        "CALLPOOL_DISPATCHER_HOST", "The address on which it takes webhooks.", "127.0.0.1", host
+    )
+    port: int = setting("CALLPOOL_DISPATCHER_PORT", "Its port.", 8082, is_port)
 
 
 @dataclass(frozen=True)

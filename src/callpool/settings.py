@@ -25,6 +25,7 @@ from callpool.provider_settings import Cartesia, Deepgram, ElevenLabs, Groq, Ope
 from callpool.secrets import Secret, resolve_secret
 from callpool.setting_groups import (
     Business,
+    Dispatcher,
     LiveKit,
     Local,
     Manners,
@@ -55,6 +56,7 @@ class Settings:
     store: Store = field(default_factory=Store)
     business: Business = field(default_factory=Business)
     web: Web = field(default_factory=Web)
+    dispatcher: Dispatcher = field(default_factory=Dispatcher)
     local: Local = field(default_factory=Local)
     mcp: tuple[McpServer, ...] = ()
     """Servers whose tools some stages are offered: tables `[mcp.NAME]` in callpool.toml."""

@@ -19,10 +19,16 @@ class Transcript:
     says is known once it was spoken, or cut short: until then the turn is handed on without it.
     """
 
-    def __init__(self, call: Call, save: Callable[[Turn], None]) -> None:
+    def __init__(self, call: Call, save: Callable[[Turn], None], *, turn: Turn | None = None) -> None:
+        """`turn` is the last one that another job has recorded: it goes on from there."""
         self._call = call
         self._save = save
-        self._turn = Turn(n=0, stage=call.stage)
+        self._turn = turn or Turn(n=0, stage=call.stage)
+
+    @property
+    def turn(self) -> Turn:
+        """The last turn, as far as it has come."""
+        return self._turn
 
     def follow(self, session: AgentSession[Call]) -> None:
         """Listen to a session from now on."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -83,3 +83,9 @@ def _elevenlabs(settings: Settings, member: Member, language: str) -> Voice:
         preferred_alignment="original",
     )
     return Voice(plugin, lambda code: plugin.update_options(language=base_language(code)))
+
+
+def voice_name(settings: Settings, members: Sequence[Member]) -> str:
+    """What tells the voice of a call from others: its clips are no other's."""
+    members_and_voices = [*map(str, members), settings.cartesia.voice, *settings.cartesia.voices]
+    return " ".join([*members_and_voices, settings.elevenlabs.voice])

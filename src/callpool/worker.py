@@ -10,23 +10,34 @@ from aiohttp import web
 from livekit.agents import AgentServer
 from livekit.agents.ipc.job_proc_executor import ProcJobExecutor
 
-from callpool import job
+from callpool import clips, job, machine
 from callpool.admission import Admission
-from callpool.burial import Burial
+from callpool.breaker import Breakers
+from callpool.burial import Burial, call_of
 from callpool.errors import CallpoolError, SettingError
+from callpool.line import Breaker, Farewell, Hello, Leave, Message, Observed, Switchboard
 from callpool.listening import listen
 from callpool.mcp_servers import McpServers
+from callpool.membership import Membership, worker_name
 from callpool.profiles import Profiles, plugins
 from callpool.settings import Settings
 from callpool.stages import load_roster, prepare_business
-from callpool.stopping import stop_event
+from callpool.stopping import StopSignals
 from callpool.store.calls import Calls
+from callpool.store.registry import StoreRegistry
 from callpool.telemetry.logs import set_up_logs
+from callpool.telemetry.metrics import CONTENT_TYPE, WorkerMetrics
+from callpool.watchdog import Watchdog
 
 logger = logging.getLogger(__name__)
 
 STOP_S = 10.0
 """How long a job may take to write its ending when the worker stops, seconds."""
+
+FOR_EVER = 1_000_000
+"""Attempts to reach a lost LiveKit server. The SDK gives up after 16, and its jobs would go with it."""
+STILL_WAITING_S = 10.0
+"""How often a draining worker names the calls that it waits for, seconds."""
 
 PRELOAD = [
     "callpool.job",
@@ -45,7 +56,7 @@ PRELOAD = [
 """Imported once in the forkserver and shared by all jobs."""
 
 
-def build_server(settings: Settings, admission: Admission) -> AgentServer:
+def build_server(settings: Settings, admission: Admission, parent: job.Parent) -> AgentServer:
     """The SDK's server with callpool's entry points."""
     roster = load_roster(settings.worker.roster)
     server = AgentServer(
@@ -59,12 +70,13 @@ def build_server(settings: Settings, admission: Admission) -> AgentServer:
         # Only `Admission` refuses. With a threshold the SDK would shed calls on a busy machine.
         load_threshold=float("inf"),
         num_idle_processes=settings.worker.warm_processes,
-        setup_fnc=functools.partial(job.warm_up, settings),
+        setup_fnc=functools.partial(job.warm_up, settings, parent),
         preload_modules=[*PRELOAD, settings.worker.roster, *roster.modules, *plugins(settings)],
-        job_memory_limit_mb=settings.worker.memory_limit_mb,
+        job_memory_limit_mb=0,  # it looks every 5 s only: see watchdog.py
         shutdown_process_timeout=STOP_S,
         session_end_timeout=STOP_S,
         initialize_process_timeout=60.0,
+        max_retry=FOR_EVER,
         log_level="INFO",
     )
     server.rtc_session(
@@ -79,11 +91,38 @@ def build_server(settings: Settings, admission: Admission) -> AgentServer:
 class Worker:
     """One process of the pool."""
 
-    def __init__(self, settings: Settings, calls: Calls) -> None:
+    def __init__(self, settings: Settings, calls: Calls, registry: StoreRegistry) -> None:
         self._settings = settings
-        self._burial = Burial(calls)
-        self._admission = Admission(settings.worker.capacity)
-        self._server = build_server(settings, self._admission)
+        self._name = worker_name(settings.worker.name)
+        self._burial = Burial(calls, self._name)
+        pressure = machine.Pressure()
+        self._admission = Admission(
+            settings.worker.capacity or machine.capacity_here(), self._name, settled=pressure.settled
+        )
+        self._metrics = WorkerMetrics(
+            active_jobs=lambda: self._admission.running,
+            capacity=lambda: self._admission.capacity,
+            draining=lambda: self._server.draining,
+            refused=lambda: self._admission.refused,
+        )
+        self._switchboard = Switchboard()
+        self._watchdog = Watchdog(settings.worker, reachable=self._switchboard.path.exists)
+        self._breakers = Breakers(self._on_breaker)
+        self._switchboard.listen(self._watchdog.hear)
+        self._switchboard.listen(self._on_provider)
+        self._switchboard.listen(self._on_message)
+        self._parent = job.Parent(self._name, self._switchboard.path)
+        self._server = build_server(settings, self._admission, self._parent)
+        self._membership = Membership(
+            self._name,
+            settings.worker.agent_name,
+            registry,
+            self._admission,
+            is_draining=lambda: self._not_ready() != "",
+            each_beat=pressure.look,
+        )
+        self._admission.is_next = self._membership.is_next
+        self._admission.changed = self._membership.change
         self._registered = False
         self._burials: set[asyncio.Task[None]] = set()
         self._server.on("worker_registered", self._on_registered)
@@ -92,38 +131,68 @@ class Worker:
     async def run(self) -> int:
         """Serve until a signal. Raises CallpoolError when LiveKit or the store cannot be used."""
         await self._burial.of_lost_workers()
+        await self._switchboard.open()
         health = web.AppRunner(self._health(), access_log=None)
         await health.setup()
         await listen(health, "WORKER", self._settings.worker.host, self._settings.worker.port)
+        await self._membership.join()
+        told, told_again = StopSignals(2).events
         serving = asyncio.create_task(self._server.run(), name="agent-server")
-        stopping = asyncio.create_task(stop_event().wait(), name="signals")
+        stopping = asyncio.create_task(told.wait(), name="signals")
+        keeping = asyncio.create_task(self._membership.keep(), name="membership")
+        preparing = asyncio.create_task(clips.prepare(self._settings, self._parent.clips), name="clips")
+        watching = asyncio.create_task(self._watchdog.run(), name="watchdog")
         try:
             await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
             if serving.done():
                 stopping.cancel()
                 serving.result()
                 raise CallpoolError("the worker stopped by itself")
-            await self._stop()
+            await self._stop(told_again)
             return 0
         except RuntimeError as error:
             raise CallpoolError(f"LIVEKIT_URL is {self._settings.livekit.url!r}: {error}") from error
         finally:
-            await asyncio.gather(*self._burials, return_exceptions=True)
+            watching.cancel()
+            if self._burials:  # a store that stays away holds nobody: the next worker here finds the dead
+                await asyncio.wait(self._burials, timeout=STOP_S)
+            keeping.cancel()
+            preparing.cancel()
+            await asyncio.gather(keeping, preparing, return_exceptions=True)
+            await self._membership.leave()
+            await self._switchboard.aclose()
             await health.cleanup()
 
-    async def _stop(self) -> None:
+    async def _stop(self, told_again: asyncio.Event) -> None:
+        """Take no more calls, let those that run finish, and leave the rest to other workers."""
         timeout_s = self._settings.worker.drain_timeout_s
         if self._admission.running and timeout_s:
             logger.info(
                 "draining", extra={"action": "drain", "jobs": self._admission.running, "timeout_s": timeout_s}
             )
-            try:
-                await self._server.drain(timeout_s)
-            except TimeoutError:
+            draining = asyncio.create_task(self._server.drain(timeout_s), name="drain")
+            hurrying = asyncio.create_task(told_again.wait(), name="second-signal")
+            naming = asyncio.create_task(self._name_calls_waited_for(), name="still-waiting")
+            self._membership.change()
+            await asyncio.wait({draining, hurrying}, return_when=asyncio.FIRST_COMPLETED)
+            for task in (draining, hurrying, naming):
+                task.cancel()
+            await asyncio.gather(draining, hurrying, naming, return_exceptions=True)
+            if self._admission.running:
                 logger.warning(
-                    "calls are cut short: the drain took too long", extra={"action": "drain_timeout"}
+                    "calls are handed over",
+                    extra={"action": "hand_over", "calls": self._calls(), "at_once": told_again.is_set()},
                 )
+        self._switchboard.tell(Leave())
         await self._server.aclose()
+
+    async def _name_calls_waited_for(self) -> None:
+        while True:
+            await asyncio.sleep(STILL_WAITING_S)
+            logger.info("still waiting for calls", extra={"action": "drain", "calls": self._calls()})
+
+    def _calls(self) -> list[str]:
+        return [call_of(info.job).call_id for info in self._server.active_jobs]
 
     def _health(self) -> web.Application:
         async def healthz(_: web.Request) -> web.Response:
@@ -138,8 +207,12 @@ class Worker:
             }
             return web.json_response(body, status=503 if reason else 200)
 
+        async def metrics(_: web.Request) -> web.Response:
+            return web.Response(body=self._metrics.page(), headers={"Content-Type": CONTENT_TYPE})
+
         app = web.Application()
         app.router.add_get("/healthz", healthz)
+        app.router.add_get("/metrics", metrics)
         app.router.add_get("/readyz", readyz)
         return app
 
@@ -153,6 +226,19 @@ class Worker:
             return "not registered with LiveKit"
         return ""
 
+    def _on_provider(self, hello: Hello, message: Message) -> None:
+        match message:
+            case Hello():
+                for breaker in self._breakers.now:
+                    self._switchboard.tell(breaker, hello.job_id)
+            case Observed():
+                self._metrics.observe(message)
+                self._breakers.take(message)
+
+    def _on_breaker(self, breaker: Breaker) -> None:
+        self._metrics.set_breaker(breaker)
+        self._switchboard.tell(breaker)
+
     def _on_registered(self, worker_id: str, _: object) -> None:
         self._registered = True
         logger.info("registered", extra={"action": "registered", "worker_id": worker_id})
@@ -161,12 +247,25 @@ class Worker:
         # Private, because the SDK tells nobody that a job's process has ended, and a killed one cannot write
         # its own ending. test_real_calls.py kills a job, and fails when the pool or its event moves.
         self._server._proc_pool.on("process_closed", self._on_process_closed)
+        # Private for the same reason; the tests in tests/chaos kill jobs that are watched from here.
+        self._server._proc_pool.on("process_job_launched", self._on_job_launched)
+
+    def _on_job_launched(self, process: ProcJobExecutor) -> None:
+        if (info := process.running_job) is not None and process.pid is not None:
+            self._watchdog.watch(info.job.id, process.pid)
+
+    def _on_message(self, job: Hello, message: Message) -> None:
+        if isinstance(message, Farewell):  # the next caller need not wait until its process has ended
+            self._admission.release(job.job_id)
 
     def _on_process_closed(self, process: ProcJobExecutor) -> None:
         if (info := process.running_job) is None:
             return
         self._admission.release(info.job.id)
-        burial = asyncio.create_task(self._burial.of_job(info, process.pid or 0), name=f"bury-{info.job.id}")
+        how = self._watchdog.forget(info.job.id)
+        burial = asyncio.create_task(
+            self._burial.of_job(info, process.pid or 0, how), name=f"bury-{info.job.id}"
+        )
         self._burials.add(burial)
         burial.add_done_callback(self._burials.discard)
 
@@ -198,4 +297,5 @@ async def run(settings: Settings) -> int:
     async with Calls(settings.store_url, plain_texts=settings.store.plain_texts) as calls:
         await calls.open()
         await prepare_business(settings)
-        return await Worker(settings, calls).run()
+        async with StoreRegistry(settings.store_url) as registry:
+            return await Worker(settings, calls, registry).run()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from callpool.settings import Settings
 from processes import any_ports, local_providers, started
 from telephone import telephone_of
 
-pytestmark = [pytest.mark.call, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.call, pytest.mark.timeout(240)]
 
 
 @pytest.fixture(params=["openai.500:1", "deepgram.hang:1"])
@@ -36,7 +37,11 @@ async def test_a_failing_provider_is_apologized_for(failing: Settings) -> None:
     async with telephone_of(failing) as telephone:
         call = await telephone.dial()
         assert "help" in await call.greeting()
-        assert "sorry" in await call.say("Hello, I would like to know where my order is.")
+        words = await call.say("Hello, I would like to know where my order is.")
+        if "sorry" not in words:  # ears that hear nothing begin no turn: the wait and the apology are two
+            assert "moment" in words
+            words = await call.answer(time.monotonic())
+        assert "sorry" in words
         while call.caller.connected:
             spoken = await call.caller.speak(await telephone.samples("Where is my order?"))
             await call.caller.wait_for_agent(spoken.ended_at)

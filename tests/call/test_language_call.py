@@ -117,10 +117,12 @@ async def test_a_caller_who_chose_a_language_is_greeted_in_it(telephone: Telepho
     """Speech to text listens for it alone; a whole sentence in another one is followed all the same."""
     call = await telephone.join(await invite(telephone.speech.http, telephone.running.web, "es"))
     await call.greeting()
+    assert wires.voice.told("language")[-1] == "es"
     await call.say(FIRST)
     record = await telephone.record(
         call.invitation.call_id, lambda record: record.language == "de", "the call is in German"
     )
     assert record.turns[0].agent_text == phrases.say("greeting", "es")
-    assert wires.voice.told("language") == ["es", "de"]
+    # Before any call, the worker had its waiting words synthesized in the first of its languages.
+    assert wires.voice.told("language") == ["en", "es", "de"]
     assert wires.ears.asked("language")[0] == "es"

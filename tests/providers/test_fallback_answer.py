@@ -2,25 +2,37 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import dataclasses
+import json
 import re
-from collections.abc import AsyncIterator, Sequence
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
+import httpx2 as httpx
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 from chatting import completing, history, model_of, text_of
-from livekit.agents import APIConnectionError, APIConnectOptions, APIError, function_tool
+from livekit.agents import APIConnectOptions, APIError, function_tool
 from livekit.agents.llm import ChatChunk
+from livekit.plugins import openai
 from loopback import serving
+from openai import AsyncClient
 
-from callpool.fallback import answering
+from callpool import completeness, settings
 from callpool.fallback.answer import AnswerChain
+from callpool.fallback.standing import Standing
+from callpool.language_models import LanguageModels
 from callpool.local.behaviour import Behaviour, Fault, FaultKind, Latency, Said, Script
+from callpool.local.openai import RETRY_AFTER_S
+from callpool.profiles import Profiles
 
 ANSWER = "Your order is on its way and arrives tomorrow at noon. Can I do anything else for you?"
-ATTEMPT_S = 0.6
+HEDGE_S = 0.3
+PATIENCE_S = 2.5
 
 
 def saying(text: str, fault: FaultKind | None = None) -> Behaviour:
@@ -32,7 +44,7 @@ def saying(text: str, fault: FaultKind | None = None) -> Behaviour:
 async def chained(*behaviours: Behaviour) -> AsyncIterator[AnswerChain]:
     async with contextlib.AsyncExitStack() as stack:
         servers: list[TestServer] = [await stack.enter_async_context(completing(each)) for each in behaviours]
-        chain = AnswerChain([model_of(server) for server in servers], attempt_s=ATTEMPT_S)
+        chain = AnswerChain([model_of(server) for server in servers], hedge_s=HEDGE_S, patience_s=PATIENCE_S)
         yield chain
         await chain.aclose()
 
@@ -44,10 +56,130 @@ async def answer(chain: AnswerChain, tools: Sequence[object] = ()) -> list[ChatC
         return [chunk async for chunk in stream]
 
 
-async def test_a_single_model_is_not_wrapped() -> None:
-    """A chain of one would cost time and gain nothing."""
-    async with completing(saying(ANSWER)) as server, model_of(server) as model:
-        assert answering([model]) is model
+@pytest.mark.parametrize("fault", ["429", "500", "hang", "garbage", "drop", "slow"])
+async def test_a_single_model_is_asked_again(fault: FaultKind) -> None:
+    """Whatever went wrong the first time: the caller hears the whole answer, and each word once."""
+    behaviour = saying(ANSWER, fault)
+    async with chained(behaviour) as chain:
+        behaviour.random.random = fails_once()  # type: ignore[method-assign]
+        chain._patience_s = 6.0
+        assert text_of(await answer(chain)) == ANSWER
+
+
+def fails_once() -> Callable[[], float]:
+    """A die that strikes at the first throw only."""
+    throws = iter([0.0])
+    return lambda: next(throws, 1.0)
+
+
+async def test_retry_after_is_honoured() -> None:
+    """A model that asks to be left alone for a second is left alone for that long, and no longer."""
+    behaviour = saying(ANSWER, "429")
+    async with chained(behaviour) as chain:
+        behaviour.random.random = fails_once()  # type: ignore[method-assign]
+        started_s = time.monotonic()
+        assert text_of(await answer(chain)) == ANSWER
+        took_s = time.monotonic() - started_s
+    assert RETRY_AFTER_S <= took_s < RETRY_AFTER_S + 1
+
+
+async def test_a_retry_after_beyond_patience_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The caller is told at once instead, also at their next words."""
+    monkeypatch.setattr("callpool.local.openai.RETRY_AFTER_S", 30)
+    asked = 0
+    behaviour = saying(ANSWER, "429")
+    throw = behaviour.random.random
+
+    def counted() -> float:
+        nonlocal asked
+        asked += 1
+        return throw()
+
+    async with chained(behaviour) as chain:
+        behaviour.random.random = counted  # type: ignore[method-assign]
+        started_s = time.monotonic()
+        for _ in range(2):
+            with pytest.raises(APIError):
+                await answer(chain)
+        assert time.monotonic() - started_s < 1
+    assert asked == 1
+
+
+@pytest.mark.parametrize("end", ["half", "page"])
+async def test_an_answer_that_is_closed_before_its_end_is_asked_for_again(end: str) -> None:
+    """A proxy closes the half of an answer, or its own error page, as if it were whole."""
+    asked = 0
+
+    async def complete(request: web.Request) -> web.StreamResponse:
+        nonlocal asked
+        asked += 1
+        if asked == 1 and end == "page":
+            return web.Response(text="<html>502 Bad Gateway</html>", content_type="text/html")
+        words = ANSWER.split(" ") if asked > 1 else ANSWER.split(" ")[:5]
+        chunks = [_chunk(word if not at else f" {word}") for at, word in enumerate(words)]
+        return web.Response(
+            body="".join([*chunks, "data: [DONE]\n\n"] if asked > 1 else chunks),
+            content_type="text/event-stream",
+        )
+
+    made = settings.load({"OPENAI_API_KEY": "k", "CALLPOOL_PROFILE": "fast"})
+    async with serving([web.post("/v1/chat/completions", complete)]) as server:
+        group = dataclasses.replace(made.openai, base_url=str(server.make_url("/v1")))
+        made = dataclasses.replace(made, openai=group)
+        models = LanguageModels(made, Profiles.read(made))
+        chain = models.for_profile(Profiles.read(made).usable("fast"))
+        assert isinstance(chain, AnswerChain)
+        assert text_of(await answer(chain)) == ANSWER
+        await models.aclose()
+    assert asked == 2
+
+
+def _chunk(words: str) -> str:
+    choice = {"index": 0, "delta": {"role": "assistant", "content": words}, "finish_reason": None}
+    document = {"id": "x", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": [choice]}
+    return f"data: {json.dumps(document)}\n\n"
+
+
+async def test_an_answer_that_stalls_is_finished(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its connection stays open, and no more words come."""
+    monkeypatch.setattr(completeness, "STALL_S", 0.3)
+    asked = 0
+
+    async def complete(request: web.Request) -> web.StreamResponse:
+        nonlocal asked
+        asked += 1
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await response.prepare(request)
+        for at, word in enumerate(ANSWER.split(" ")):
+            if at == 5 and asked == 1:
+                await asyncio.sleep(5)
+            await response.write(_chunk(word if not at else f" {word}").encode())
+        await response.write(b"data: [DONE]\n\n")
+        return response
+
+    async with serving([web.post("/v1/chat/completions", complete)]) as server:
+        client = AsyncClient(
+            api_key="k",
+            base_url=str(server.make_url("/v1")),
+            max_retries=0,
+            http_client=httpx.AsyncClient(event_hooks={"response": [completeness.watch]}),
+        )
+        chain = AnswerChain([openai.LLM(model="m", client=client)])
+        assert text_of(await answer(chain)) == ANSWER
+        await client.close()
+    assert asked == 2
+
+
+async def test_providers_that_fail_are_told_of() -> None:
+    """The worker counts what they do."""
+    told: list[tuple[str, str, str]] = []
+    standing = Standing(lambda seen: told.append((seen.provider, seen.part, seen.kind)))
+    async with completing(saying(ANSWER, "500")) as bad, completing(saying(ANSWER)) as good:
+        chain = AnswerChain([model_of(bad), model_of(good)], ("one", "two"), standing)
+        await answer(chain)
+        await answer(chain)
+        await chain.aclose()
+    assert told == [("one", "llm", "5xx"), ("two", "llm", "ok"), ("two", "llm", "ok")]
 
 
 @pytest.mark.parametrize("fault", ["429", "500", "hang", "garbage"])
@@ -82,7 +214,7 @@ async def test_the_next_model_is_told_what_was_said() -> None:
         completing(saying(ANSWER, "drop")) as first,
         serving([web.post("/v1/chat/completions", complete)]) as second,
     ):
-        chain = AnswerChain([model_of(first), model_of(second)], attempt_s=ATTEMPT_S)
+        chain = AnswerChain([model_of(first), model_of(second)], hedge_s=HEDGE_S, patience_s=PATIENCE_S)
         text = text_of(await answer(chain))
         await chain.aclose()
     [messages] = asked
@@ -96,7 +228,7 @@ async def test_the_next_model_is_told_what_was_said() -> None:
 async def test_a_chain_without_a_model_that_answers_fails() -> None:
     """The session is told, and apologizes."""
     async with chained(saying(ANSWER, "500"), saying(ANSWER, "500")) as chain:
-        with pytest.raises(APIConnectionError, match="all LLMs failed"):
+        with pytest.raises(APIError):
             await answer(chain)
 
 
@@ -145,7 +277,7 @@ async def test_a_tool_call_that_was_given_stands() -> None:
         serving([web.post("/v1/chat/completions", complete)]) as first,
         completing(saying(ANSWER)) as second,
     ):
-        chain = AnswerChain([model_of(first), model_of(second)], attempt_s=ATTEMPT_S)
+        chain = AnswerChain([model_of(first), model_of(second)], hedge_s=HEDGE_S, patience_s=PATIENCE_S)
         chunks = await answer(chain, [look_up])
         await chain.aclose()
     calls = [call for chunk in chunks if chunk.delta for call in chunk.delta.tool_calls]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import aiohttp
@@ -20,9 +20,11 @@ from loopback import serving
 
 from callpool import settings
 from callpool.fallback import listening
+from callpool.fallback.ears import EarChain
+from callpool.fallback.standing import Standing
 from callpool.local.behaviour import Behaviour, Fault, FaultKind, Heard, Latency, Script
-from callpool.local.speaking import Buzz
-from callpool.pipeline import LISTENING, Pipeline, build_pipeline
+from callpool.local.speaking import Buzz, Samples
+from callpool.pipeline import ATTEMPT, Pipeline, build_pipeline
 
 RATE_HZ = 16000
 
@@ -60,7 +62,7 @@ async def first_words(stt: STT) -> str:  # type: ignore[type-arg]
                     stream.push_frame(rtc.AudioFrame(piece.tobytes(), RATE_HZ, 1, len(piece)))
                     await asyncio.sleep(0.02)
 
-    async with asyncio.timeout(30), stt.stream(conn_options=LISTENING) as stream:
+    async with asyncio.timeout(30), stt.stream(conn_options=ATTEMPT) as stream:
         speaking = asyncio.create_task(speak())
         try:
             async for event in stream:
@@ -71,17 +73,62 @@ async def first_words(stt: STT) -> str:  # type: ignore[type-arg]
     raise AssertionError("nothing was heard")
 
 
-def test_single_ears_are_not_wrapped() -> None:
-    """A chain of one would gain nothing."""
-    only = plugin.STT(api_key="any")
-    assert listening([only]) is only
-
-
 @pytest.mark.parametrize("fault", ["429", "500", "drop"])
 async def test_the_next_ears_hear_what_is_said_after_the_first_failed(fault: FaultKind) -> None:
     """Also when they fail while somebody speaks."""
     async with chained(hearing("first", fault), hearing("second")) as chain:
         assert await first_words(chain) == "second"
+
+
+async def words_of_one_sentence(stt: EarChain, voice: Samples) -> str:
+    """What is heard of somebody who speaks once, and then waits for 12 s at most."""
+
+    async def speak() -> None:
+        # A call has begun a while ago: the connection stands.
+        for samples, speaking in ((silence(1, RATE_HZ), False), (voice, True), (silence(30, RATE_HZ), False)):
+            stt.note_voice(speaking)
+            for at in range(0, len(samples), RATE_HZ // 50):
+                piece = samples[at : at + RATE_HZ // 50]
+                stream.push_frame(rtc.AudioFrame(piece.tobytes(), RATE_HZ, 1, len(piece)))
+                await asyncio.sleep(0.02)
+
+    async with asyncio.timeout(14), stt.stream(conn_options=ATTEMPT) as stream:
+        speaking = asyncio.create_task(speak())
+        try:
+            async for event in stream:
+                if event.type == SpeechEventType.FINAL_TRANSCRIPT and event.alternatives[0].text:
+                    return event.alternatives[0].text
+        finally:
+            speaking.cancel()
+    raise AssertionError("nothing was heard")
+
+
+@pytest.mark.parametrize("fault", ["429", "500", "hang", "drop", "garbage", "slow"])
+async def test_a_sentence_is_heard_though_the_only_ears_fail(
+    fault: FaultKind, spoken: Callable[[str, int], Samples]
+) -> None:
+    """What was said into a broken connection, or into one that has no words, is given to the next."""
+    behaviour = hearing("Where is my order?", fault)
+    throws = iter([0.0])
+    behaviour.random.random = lambda: next(throws, 1.0)  # type: ignore[method-assign]
+    async with chained(behaviour) as chain:
+        assert isinstance(chain, EarChain)
+        voice = spoken("Where is my order?", RATE_HZ)
+        assert await words_of_one_sentence(chain, voice) == "Where is my order?"
+        assert not chain.failing
+
+
+async def test_ears_that_never_hear_are_known_to_fail(spoken: Callable[[str, int], Samples]) -> None:
+    """So that nobody tells the caller that they were unclear."""
+    told: list[tuple[str, str]] = []
+    async with chained(hearing("words", "hang")) as chain:
+        assert isinstance(chain, EarChain)
+        chain.standing = Standing(lambda seen: told.append((seen.part, seen.kind)))
+        voice = spoken("I am calling about order number one two three four.", RATE_HZ)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(words_of_one_sentence(chain, voice), 9)
+        assert chain.failing
+    assert told[0] == ("stt", "timeout")
 
 
 @asynccontextmanager
@@ -118,7 +165,7 @@ async def test_a_change_of_language_reaches_a_stream_that_is_open() -> None:
         ears = pipeline.ears[0].stt
         assert isinstance(ears, plugin.STT)
         ears._session = session
-        async with ears.stream(conn_options=LISTENING), asyncio.timeout(5):
+        async with ears.stream(conn_options=ATTEMPT), asyncio.timeout(5):
             while asked != ["multi"]:
                 await asyncio.sleep(0.02)
             pipeline.set_language("de")

@@ -20,9 +20,9 @@ from sqlalchemy.exc import DBAPIError
 from callpool import ending
 from callpool.call import Call, Caller
 from callpool.cost import CostItem
-from callpool.errors import StoreError
+from callpool.errors import StoreAway, StoreError
 from callpool.settings import Settings
-from callpool.store import engine, reading
+from callpool.store import engine, reading, transactions
 from callpool.store.calls import Calls
 from callpool.store.record import Job, LatencyMs, StageEntry, ToolUse, Turn
 from callpool.store.schema import upgrade_command
@@ -36,17 +36,22 @@ def after(seconds: float) -> datetime:
 
 
 def a_call(call_id: str = "c_1", *, room: str = "room-1", started_at: datetime = NOON) -> Call:
-    return Call(call_id, room, "callpool", Caller("browser", "caller-7"), started_at=started_at)
+    return Call(call_id, room, "callpool", caller=Caller("browser", "caller-7"), started_at=started_at)
 
 
 def a_job(job_id: str = "AJ_1", *, started_at: datetime = NOON) -> Job:
     return Job(job_id, "worker-1", "host-1", 4711, started_at)
 
 
+async def claimed(calls: Calls, call_id: str, job: Job, epoch: int = 1) -> None:
+    """A job serves the call from now on."""
+    assert (await calls.claim(replace(a_call(call_id), epoch=epoch), job)).outcome == "taken"
+
+
 async def test_a_whole_call_reads_back_in_the_shape_of_the_contract(calls: Calls) -> None:
     """What was written turn by turn comes back as one document with the contract's keys."""
     await calls.begin(a_call(), trace_id="t0")
-    await calls.job_started("c_1", a_job())
+    await claimed(calls, "c_1", a_job())
     await calls.stage_entered("c_1", StageEntry("reception", NOON, "local"))
     await calls.stage_entered("c_1", StageEntry("verify", after(3), "local", skipped=True))
     await calls.record_turn("c_1", Turn(0, "reception", agent_text="Hello."))
@@ -326,29 +331,12 @@ async def test_a_provisional_ending_gives_way_to_a_stronger_one(calls: Calls) ->
     assert (record.ending, record.ended_at) == (ending.CALLER_LEFT, after(5))
 
 
-async def test_a_further_job_takes_back_a_provisional_ending(calls: Calls) -> None:
-    """A call that is resumed goes on, so it has no ending, until it ends again."""
-    await calls.begin(a_call())
-    await calls.job_started("c_1", a_job("AJ_1"))
-    await calls.end("c_1", ending.JOB_DIED, after(1))
-    await calls.job_started("c_1", a_job("AJ_1"))
-    still_ended = await calls.get("c_1")
-    await calls.job_started("c_1", a_job("AJ_2", started_at=after(2)))
-    resumed = await calls.get("c_1")
-
-    assert still_ended is not None
-    assert still_ended.ending == ending.JOB_DIED
-    assert resumed is not None
-    assert (resumed.ending, resumed.ended_at) == (None, None)
-    assert [job.job_id for job in resumed.jobs] == ["AJ_1", "AJ_2"]
-
-
 async def test_a_further_job_does_not_take_back_a_final_ending(calls: Calls) -> None:
     """A job that was dispatched too late finds the call over."""
     await calls.begin(a_call())
     await calls.end("c_1", ending.GOODBYE, after(1))
-    await calls.job_started("c_1", a_job())
 
+    assert (await calls.claim(a_call(), a_job())).outcome == "over"
     record = await calls.get("c_1")
 
     assert record is not None
@@ -358,7 +346,7 @@ async def test_a_further_job_does_not_take_back_a_final_ending(calls: Calls) -> 
 async def test_the_first_word_on_how_a_job_ended_stands(calls: Calls) -> None:
     """A job that finished is not called dead by the worker that sees its process go."""
     await calls.begin(a_call())
-    await calls.job_started("c_1", a_job())
+    await claimed(calls, "c_1", a_job())
 
     assert await calls.job_ended("c_1", "AJ_1", after(1), "finished")
     assert not await calls.job_ended("c_1", "AJ_1", after(2), "killed")
@@ -430,14 +418,14 @@ async def test_the_jobs_that_a_host_still_answers_for_can_be_found(calls: Calls)
     """Of each call the last one: those that run, and those whose processes died without a word."""
     for call_id in ("c_ended", "c_over", "c_moved", "c_none", "c_here"):
         await calls.begin(a_call(call_id))
-    await calls.job_started("c_ended", a_job())
+    await claimed(calls, "c_ended", a_job())
     await calls.end("c_ended", ending.GOODBYE, after(1))
-    await calls.job_started("c_over", a_job())
+    await claimed(calls, "c_over", a_job())
     await calls.job_ended("c_over", "AJ_1", after(1), "goodbye")
-    await calls.job_started("c_moved", a_job())
-    await calls.job_started("c_moved", replace(a_job("AJ_0", started_at=after(1)), host="host-2"))
-    await calls.job_started("c_here", a_job("AJ_1"))
-    await calls.job_started("c_here", a_job("AJ_2"))
+    await claimed(calls, "c_moved", a_job())
+    await claimed(calls, "c_moved", replace(a_job("AJ_0", started_at=after(1)), host="host-2"), epoch=2)
+    await claimed(calls, "c_here", a_job("AJ_1"))
+    await claimed(calls, "c_here", a_job("AJ_2"), epoch=2)
 
     assert await calls.last_jobs("host-1") == [("c_here", a_job("AJ_2"))]
     assert await calls.last_jobs("host-2") == [
@@ -467,16 +455,56 @@ async def test_a_write_waits_until_a_locked_file_is_free(
                     other.execute("ROLLBACK")
 
         handler = FreeTheFile()
-        logging.getLogger("callpool.store.calls").addHandler(handler)
+        logging.getLogger("callpool.store.transactions").addHandler(handler)
         try:
             await calls.begin(a_call())
         finally:
-            logging.getLogger("callpool.store.calls").removeHandler(handler)
+            logging.getLogger("callpool.store.transactions").removeHandler(handler)
             freed = not other.in_transaction
             other.close()
 
         assert freed
         assert await calls.get("c_1") is not None
+
+
+async def test_a_file_that_cannot_grow_is_waited_for(sqlite_settings: Settings) -> None:
+    """Its disk is full, and somebody will make room."""
+    async with Calls(sqlite_settings.store_url) as calls:
+        await calls.open()
+        await calls.begin(a_call())
+
+        async def limit(pages: int) -> None:
+            async with calls._engine.connect() as connection:
+                await connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
+
+        await limit(1)
+        written = asyncio.create_task(
+            calls.record_turn("c_1", Turn(0, "reception", agent_text="x" * 100_000))
+        )
+        await asyncio.sleep(0.5)
+        assert not written.done()
+        while not written.done():  # a connection may be in use just now, and another one be given the room
+            await limit(1_000_000)
+            await asyncio.sleep(0.01)
+        await written
+
+
+@pytest.mark.postgres
+async def test_postgresql_that_hangs_is_away(
+    postgres_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A caller does not wait for the store, and who asks it is told."""
+    monkeypatch.setattr(transactions, "HANG_S", 0.3)
+    await upgrade_command(postgres_settings)
+    async with Calls(postgres_settings.store_url) as calls:
+        await calls.begin(a_call())
+        other = await asyncpg.connect(postgres_settings.store.url)
+        async with other.transaction():
+            await other.execute("LOCK TABLE calls IN ACCESS EXCLUSIVE MODE")
+            with pytest.raises(StoreAway):
+                await calls.serves("c_1", "AJ_1")
+        await other.close()
+        assert await calls.serves("c_1", "AJ_1")
 
 
 @pytest.mark.postgres
@@ -548,6 +576,8 @@ async def test_a_write_waits_until_postgresql_has_started(postgres_settings: Set
         asyncpg.CannotConnectNowError("the database system is starting up"),
         asyncpg.AdminShutdownError("terminating connection due to administrator command"),
         asyncpg.TooManyConnectionsError("sorry, too many clients already"),
+        asyncpg.DiskFullError("could not extend file: No space left on device"),
+        asyncpg.ReadOnlySQLTransactionError("cannot execute INSERT in a read-only transaction"),
         asyncpg.ConnectionDoesNotExistError("connection was closed in the middle of operation"),
         TimeoutError(),
         socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution"),

@@ -23,8 +23,8 @@ NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 async def write_two_calls(url: str) -> None:
     async with Calls(url) as calls:
         await calls.open()
-        await calls.begin(Call("c_1", "room-1", "callpool", Caller("browser", "caller-7"), started_at=NOON))
-        await calls.job_started("c_1", Job("AJ_1", "worker-1", "host-1", 4711, NOON))
+        call = Call("c_1", "room-1", "callpool", caller=Caller("browser", "caller-7"), started_at=NOON)
+        await calls.claim(call, Job("AJ_1", "worker-1", "host-1", 4711, NOON))
         await calls.stage_entered("c_1", StageEntry("reception", NOON, "local"))
         await calls.record_turn("c_1", Turn(0, "reception", agent_text="Hello."))
         await calls.record_turn(
@@ -41,7 +41,7 @@ async def write_two_calls(url: str) -> None:
         )
         await calls.end("c_1", ending.GOODBYE, NOON + timedelta(seconds=75))
         await calls.begin(
-            Call("c_2", "room-2", "callpool", Caller("phone"), started_at=NOON + timedelta(hours=1))
+            Call("c_2", "room-2", "callpool", caller=Caller("phone"), started_at=NOON + timedelta(hours=1))
         )
 
 

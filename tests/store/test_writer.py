@@ -7,7 +7,7 @@ import logging
 
 import pytest
 
-from callpool.errors import StoreError
+from callpool.errors import StoreAway, StoreError
 from callpool.store import writer as writing
 from callpool.store.writer import Writer
 
@@ -90,3 +90,43 @@ async def test_a_write_that_hangs_is_not_waited_for_without_end(monkeypatch: pyt
     async with asyncio.timeout(5):
         with pytest.raises(asyncio.CancelledError):
             await closing
+
+
+async def test_a_store_that_is_away_is_waited_for() -> None:
+    """Nothing is missing afterwards, and nothing is written out of its order."""
+    writer = Writer()
+    done: list[int] = []
+    failures = 3
+
+    async def first() -> None:
+        nonlocal failures
+        if failures:
+            failures -= 1
+            raise StoreAway("the store is away")
+        done.append(1)
+
+    async def second() -> None:
+        done.append(2)
+
+    writer.submit(first)
+    writer.submit(second)
+    await writer.aclose()
+
+    assert done == [1, 2]
+
+
+async def test_a_store_that_stays_away_does_not_keep_a_call_that_is_over() -> None:
+    """What is lost is said, one line each."""
+    now_s = 0.0
+    writer = Writer(lambda: now_s)
+
+    async def in_vain() -> None:
+        nonlocal now_s
+        now_s += 5
+        raise StoreAway("the store is away")
+
+    writer.submit(in_vain)
+    writer.submit(in_vain)
+    async with asyncio.timeout(5):
+        await writer.aclose()
+    assert now_s == 15

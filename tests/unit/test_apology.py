@@ -8,10 +8,9 @@ import pytest
 from livekit.agents import APIConnectionError, ErrorEvent
 from livekit.agents import UserTranscriptionTimeoutEvent as Unheard
 from livekit.agents.llm import LLMError
-from livekit.agents.stt import STTError
 from livekit.agents.tts import TTSError
 
-from callpool.apology import Apology
+from callpool.apology import OUTAGE_S, Apology
 from callpool.service_phrases import Key, words
 from fake_session import FakeSession, FakeSpeech
 
@@ -22,13 +21,15 @@ class Failing(FakeSession):
     def __init__(self, language: str = "en") -> None:
         super().__init__(language)
         self.given_up = False
+        self.deaf = False
+        self.now_s = 0.0
         session: Any = self
-        Apology(session, self.give_up)
+        Apology(session, self.give_up, is_deaf=lambda: self.deaf, clock=lambda: self.now_s)
 
     def give_up(self) -> None:
         self.given_up = True
 
-    def fail(self, kind: type[LLMError | STTError | TTSError], recoverable: bool = False) -> None:
+    def fail(self, kind: type[LLMError | TTSError], recoverable: bool = False) -> None:
         error = kind(timestamp=0, label="", error=APIConnectionError(), recoverable=recoverable)
         self.emit("error", ErrorEvent(error=error, source=None))
 
@@ -51,13 +52,30 @@ async def session() -> Failing:
 
 
 async def test_a_model_that_goes_on_failing_is_taken_leave_of(session: Failing) -> None:
-    """Two apologies, then the farewell, and the call is over."""
-    session.fail(LLMError)
-    session.fail(LLMError)
+    """Apologies, for as long as most failures last; then the farewell, and the call is over."""
+    for _ in range(4):
+        session.fail(LLMError)
     assert not session.given_up
+    session.now_s = OUTAGE_S
     session.fail(LLMError)
-    assert session.said == texts("apology", "apology", "farewell")
+    assert session.said == texts("apology", "apology", "apology", "apology", "farewell")
     assert session.given_up
+
+
+async def test_a_short_outage_ends_no_call(session: Failing) -> None:
+    """However often a caller asks within it."""
+    for _ in range(10):
+        session.fail(LLMError)
+        session.now_s += 2
+    assert not session.given_up
+
+
+async def test_a_long_outage_is_apologized_for_more_than_once(session: Failing) -> None:
+    """A caller who asks seldom is not sent away at the second failure."""
+    session.fail(LLMError)
+    session.now_s = 10 * OUTAGE_S
+    session.fail(LLMError)
+    assert session.said == texts("apology", "apology")
 
 
 @pytest.mark.parametrize("language", ["en", "de", "es"])
@@ -80,8 +98,9 @@ async def test_an_answer_in_between_makes_up_for_failures(session: Failing) -> N
 async def test_an_apology_that_was_talked_over_counts(session: Failing) -> None:
     """What was spoken of it is an apology, not an answer."""
     session.cut_off_after = 12
-    for _ in range(3):
+    for _ in range(4):
         session.fail(LLMError)
+        session.now_s += OUTAGE_S / 3
     assert session.given_up
 
 
@@ -133,23 +152,29 @@ async def test_a_murmur_into_our_own_words_wants_no_answer(session: Failing) -> 
     assert session.said == []
 
 
-async def test_ears_that_fail_twice_in_a_row_end_the_call(session: Failing) -> None:
-    """With words that somebody listens to: the SDK alone would cut the call off a little later."""
-    session.fail(STTError)
-    session.add("user", "Hello?")
-    session.fail(STTError)
-    assert session.said == []
-    session.fail(STTError)
-    assert session.said == texts("farewell")
+async def test_a_caller_is_not_blamed_for_ears_that_fail(session: Failing) -> None:
+    """What nobody heard was not unclear; when it lasts, the call ends with words."""
+    session.deaf = True
+    for _ in range(4):
+        session.miss(2.0)
+        session.now_s += OUTAGE_S / 3
+    assert session.said == texts("apology", "apology", "apology", "farewell")
     assert session.given_up
 
 
-async def test_a_call_that_never_had_a_voice_is_given_up(session: Failing) -> None:
-    """Nobody would ever hear a word; a voice that fails later is left to the SDK's own count."""
+async def test_a_voice_that_fails_is_apologized_for(session: Failing) -> None:
+    """By a clip that it made before, where there is one (see test_clips.py)."""
     session.fail(TTSError)
-    assert not session.given_up
+    assert session.said == texts("apology")
+
+
+async def test_a_call_that_never_had_a_voice_is_given_up() -> None:
+    """Nobody would ever hear a word: but a voice that restarts is back in a few seconds."""
     mute = Failing()
-    mute.add("assistant", "")
+    for _ in range(3):
+        mute.fail(TTSError)
+        assert not mute.given_up
+        mute.now_s += OUTAGE_S / 3
     mute.fail(TTSError)
     assert mute.given_up
     assert mute.said == []

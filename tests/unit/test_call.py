@@ -10,7 +10,7 @@ from callpool.call import DEFAULT_LANGUAGE, Call, from_dispatch
 
 def dispatched(metadata: str, *languages: str) -> Call:
     return from_dispatch(
-        metadata, job_id="AJ_1", room="call-1", agent_name="callpool", languages=languages or ("en",)
+        metadata, name="c_RM_1", room="call-1", agent_name="callpool", languages=languages or ("en",)
     )
 
 
@@ -42,15 +42,15 @@ def test_a_language_that_is_not_spoken_is_not_begun_in() -> None:
     ],
 )
 def test_what_cannot_be_used_is_passed_over(metadata: str) -> None:
-    """Whoever dispatches by other means gets a call all the same, named after its job."""
+    """Whoever dispatches by other means gets a call all the same, named after its room."""
     call = dispatched(metadata)
-    assert (call.call_id, call.language, call.caller.kind) == ("c_AJ_1", DEFAULT_LANGUAGE, "browser")
+    assert (call.call_id, call.language, call.caller.kind) == ("c_RM_1", DEFAULT_LANGUAGE, "browser")
 
 
 def test_a_call_of_the_web_api_is_known_by_its_room() -> None:
     """Its caller makes the room by joining it."""
     metadata = json.dumps({"call_id": "c_abc"})
-    assert from_dispatch(metadata, job_id="AJ_1", room="call-c_abc", agent_name="callpool").was_invited
+    assert from_dispatch(metadata, name="c_RM_1", room="call-c_abc", agent_name="callpool").was_invited
     assert not dispatched(metadata).was_invited
     assert not dispatched("").was_invited
 

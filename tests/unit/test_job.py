@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,10 +16,14 @@ import pytest
 from livekit import rtc
 from livekit.agents import CloseEvent, CloseReason
 
-from callpool import ending, job
+from callpool import ending, job, live_call
+from callpool.burial import job_entry
 from callpool.call import Call
 from callpool.ending import Ending
-from callpool.job import LiveCall, Warm
+from callpool.errors import StoreError
+from callpool.job import Warm
+from callpool.line import Leave, Line
+from callpool.live_call import LiveCall
 from callpool.store.calls import Calls
 from callpool.store.writer import Writer
 
@@ -62,24 +69,30 @@ async def ctx(tmp_path: Path) -> AsyncIterator[Context]:
     async with Calls(url) as calls:
         await calls.open()
         call = Call("c_1", room="call-1", agent_name="callpool")
-        await calls.begin(call)
+        entry = job_entry("AJ_1", "worker-1", 4711, datetime.now(UTC))
+        assert (await calls.claim(call, entry)).outcome == "taken"
         closed = SimpleNamespace(aclose=nothing, close_business=nothing)
-        live = LiveCall(call, ctx, Writer(), calls)  # type: ignore[arg-type]
-        warm = SimpleNamespace(live=live, mcp=closed, roster=closed, business=None)
+        live = LiveCall(call, ctx, Writer(), calls, entry)  # type: ignore[arg-type]
+        warm = SimpleNamespace(live=live, mcp=closed, roster=closed, business=None, line=Line(None))
         ctx.proc.userdata["warm"] = warm
         yield ctx
 
 
+def live_of(ctx: Context) -> LiveCall:
+    live: LiveCall = ctx.proc.userdata["warm"].live
+    return live
+
+
 async def closed(ctx: Context, reason: CloseReason) -> Ending:
     """The ending in the record, after the session closed for `reason` and the job was over."""
-    job._on_close(ctx, ctx.call, CloseEvent(reason=reason))  # type: ignore[arg-type]
+    job._on_close(live_of(ctx), CloseEvent(reason=reason))  # type: ignore[arg-type]
     await job.hang_up(ctx)  # type: ignore[arg-type]
     assert ctx.shut_down
-    assert ctx.room_deleted
     warm: Warm = ctx.proc.userdata["warm"]
     record = await warm.live.calls.get("c_1")  # type: ignore[union-attr]
     assert record is not None
     assert record.ending is not None
+    assert ctx.room_deleted == (record.ending not in ending.RECOVERABLE), "its caller waits for the next job"
     return record.ending
 
 
@@ -132,10 +145,11 @@ async def test_a_store_that_is_away_keeps_nobody_in_the_room(
     ctx: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The room is emptied while the last writes still wait, and they are still waited for."""
-    monkeypatch.setattr(job, "RECORD_FIRST_S", 0.01)
+    monkeypatch.setattr(live_call, "RECORD_FIRST_S", 0.01)
     warm: Warm = ctx.proc.userdata["warm"]
     assert warm.live is not None
     away = asyncio.Event()
+    ctx.call.end(ending.GOODBYE)
     warm.live.writer.submit(away.wait)
     ending_job = asyncio.create_task(job.hang_up(ctx))  # type: ignore[arg-type]
     async with asyncio.timeout(5):
@@ -146,4 +160,70 @@ async def test_a_store_that_is_away_keeps_nobody_in_the_room(
     await ending_job
     record = await warm.live.calls.get("c_1")
     assert record is not None
-    assert record.ending == ending.WORKER_STOPPED
+    assert record.ending == ending.GOODBYE
+
+
+async def test_a_job_that_is_told_to_leave_leaves_at_once(ctx: Context) -> None:
+    """The next one need not wait until its session is closed; what was said last is kept."""
+    warm: Warm = ctx.proc.userdata["warm"]
+    assert warm.live is not None
+    warm.live.save_checkpoint(lambda: "what was said")
+    warm.live.hear(Leave())
+    assert ctx.shut_down
+    await warm.live.writer.aclose()
+    next_call = Call("c_1", room="call-1", agent_name="callpool", epoch=2)
+    next_job = job_entry("AJ_2", "worker-2", 4712, datetime.now(UTC))
+    claim = await warm.live.calls.claim(next_call, next_job)
+    assert (claim.outcome, claim.checkpoint, claim.losses) == ("taken", "what was said", 0)
+
+
+async def test_a_superseded_job_says_nothing_more(ctx: Context) -> None:
+    """Neither about the ending of the call, nor to the room."""
+    warm: Warm = ctx.proc.userdata["warm"]
+    assert warm.live is not None
+    next_call = Call("c_1", room="call-1", agent_name="callpool", epoch=2)
+    await warm.live.calls.claim(next_call, job_entry("AJ_2", "worker-2", 4712, datetime.now(UTC)))
+    warm.live.save_checkpoint(lambda: "what was said")
+    await warm.live.writer.settle(5)
+    assert ctx.shut_down
+    await job.hang_up(ctx)  # type: ignore[arg-type]
+    assert not ctx.room_deleted
+    record = await warm.live.calls.get("c_1")
+    assert record is not None
+    assert record.ending is None
+
+
+async def test_a_locked_store_keeps_no_caller_waiting(
+    ctx: Context, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The call is answered unclaimed, and claimed as soon as that is possible."""
+    monkeypatch.setattr(live_call, "CLAIMED_S", 0.1)
+    live = live_of(ctx)
+    live.call.call_id = "c_2"
+    ctx.job.room = SimpleNamespace(sid="RM_1")
+    with closing(sqlite3.connect(tmp_path / "callpool.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        async with asyncio.timeout(2):
+            claim = await live.claim()
+        other.execute("ROLLBACK")
+    assert claim is not None
+    assert claim.outcome == "taken"
+    await live.writer.settle(10)
+    assert await live.calls.serves("c_2", "AJ_1")
+    record = await live.calls.get("c_2")
+    assert record is not None
+    assert [job.job_id for job in record.jobs] == ["AJ_1"]
+    assert not live.superseded
+
+
+async def test_who_was_sent_for_leaves_when_the_store_is_locked(
+    ctx: Context, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The dispatcher sends again: nobody knows whether another job serves the call."""
+    monkeypatch.setattr(live_call, "CLAIMED_S", 0.1)
+    live = live_of(ctx)
+    live.call.is_redispatched = True
+    with closing(sqlite3.connect(tmp_path / "callpool.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StoreError):
+            await live.claim()

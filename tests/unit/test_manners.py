@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -51,7 +50,7 @@ class Hall:
 
     def __init__(self, *, language: str = "en", settings: Settings = SETTINGS, age_s: float = 0) -> None:
         self.session = FakeSession(language)
-        self.session.userdata.started_at = datetime.now(UTC) - timedelta(seconds=age_s)
+        self.session.userdata.before_s = age_s
         self.clock = Clock()
         self.ended: list[Ending] = []
         session: Any = self.session

@@ -22,8 +22,9 @@ from callpool.local.data_directory import DataDirectory
 from callpool.local.plan import Addresses, child_environment, services
 from callpool.local.ports import Ports, address
 from callpool.settings import Settings
+from processes import any_ports
 
-ANY = {f"CALLPOOL_{name}_PORT": "0" for name in ("WEB", "LIVEKIT", "LIVEKIT_UDP", "PROVIDERS", "WORKER")}
+ANY = any_ports()
 
 
 def configured(tmp_path: Path, **env: str) -> Settings:
@@ -96,7 +97,7 @@ def test_without_local_providers_none_are_started(tmp_path: Path) -> None:
     made = configured(tmp_path, **given)
     addresses = Addresses.choose(made, None, lambda _: None)
     assert addresses.livekit_url == "wss://elsewhere.example"
-    assert set(services(made, addresses, {}, None, None)) == {"web", "worker"}
+    assert set(services(made, addresses, {}, None, None)) == {"web", "worker", "dispatcher"}
 
 
 def test_a_given_url_wants_its_keys(tmp_path: Path) -> None:
@@ -170,6 +171,15 @@ def test_livekit_is_strictly_on_loopback() -> None:
     assert document["rtc"]["tcp_port"] == 0
     assert document["rtc"]["node_ip"] == "127.0.0.1"
     assert document["rtc"]["interfaces"]["includes"][0].startswith("lo")
+
+
+def test_livekit_tells_the_dispatcher_what_happens() -> None:
+    """Its webhooks are signed with the key that the dispatcher checks."""
+    where = "http://127.0.0.1:9/webhooks/livekit"
+    text = livekit_server.configuration(
+        ip="127.0.0.1", node_ip="127.0.0.1", port=1, udp_port=2, api_key="k", secret="s", webhook=where
+    )
+    assert yaml.safe_load(text)["webhook"] == {"api_key": "k", "urls": [where]}
 
 
 def test_a_wildcard_host_opens_everything_but_the_providers(tmp_path: Path) -> None:

@@ -29,11 +29,11 @@ http.server.HTTPServer(("127.0.0.1", {port}), Ok).serve_forever()
 class Watched:
     """A supervisor, what it reported, and the process ids that it told."""
 
-    def __init__(self, code: str, port: int, *, essential: bool = False) -> None:
+    def __init__(self, code: str, port: int) -> None:
         self.reports: list[str] = []
         self.pids: list[int] = []
         program = Program("part", (sys.executable, "-c", code), os.environ)
-        service = Service(program, f"http://127.0.0.1:{port}/", essential=essential)
+        service = Service(program, f"http://127.0.0.1:{port}/")
         self.again = asyncio.Event()
         self.supervisor = Supervisor(service, lambda _: None, self.reports.append, self._started)
 
@@ -65,18 +65,6 @@ async def test_a_killed_one_is_reported_and_started_again(free_port: Callable[[]
         await watched.supervisor.answers.wait()
     assert watched.reports[:2] == ["part was killed by SIGKILL; its last lines:", "    serving"]
     assert len(set(watched.pids)) == 2
-
-
-async def test_an_essential_one_is_not_started_again(free_port: Callable[[], int]) -> None:
-    """Its death is an error, with its last line."""
-    port = free_port()
-    watched = Watched(SERVES.format(port=port), port, essential=True)
-    async with kept(watched) as keeping, asyncio.timeout(30):
-        await watched.supervisor.answers.wait()
-        os.kill(watched.pids[0], signal.SIGKILL)
-        with pytest.raises(ChildFailed, match="part was killed by SIGKILL: serving"):
-            await keeping
-    assert len(watched.pids) == 1
 
 
 async def test_wrong_configuration_is_not_tried_again(free_port: Callable[[], int]) -> None:

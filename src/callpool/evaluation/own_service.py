@@ -72,6 +72,16 @@ async def service_in_use(settings: Settings, profile: str | None) -> AsyncIterat
             shutil.rmtree(folder, ignore_errors=True)
 
 
+@contextlib.asynccontextmanager
+async def service_in(settings: Settings, folder: Path) -> AsyncIterator[Running]:
+    """A `callpool up` of its own, whose files are in `folder`. Raises CallpoolError."""
+    child = _start(settings, None, folder, folder / "business.db")
+    try:
+        yield await _until_ready(child, folder)
+    finally:
+        await child.stop()
+
+
 def _start(settings: Settings, profile: str | None, folder: Path, business: Path) -> Child:
     env = dict(os.environ) | {f"CALLPOOL_{name}_PORT": "0" for name in PORTS}
     env |= {

@@ -72,7 +72,7 @@ class TextCall:
         wishes = {"call_id": call_id, "language": scenario.language, "profile": service.profile or ""}
         self.call = from_dispatch(
             json.dumps(wishes | {"caller": {"kind": "synthetic"}}),
-            job_id=call_id,
+            name=call_id,
             room=f"call-{call_id}",
             agent_name=service.settings.worker.agent_name,
             languages=service.settings.worker.languages,

@@ -1,4 +1,4 @@
-"""Chains of models: when one fails, the next one goes on. A chain of a single model is that model itself."""
+"""Chains of models: when one fails, the next one goes on, or the same one is asked again."""
 
 from callpool.fallback.answer import answering
 from callpool.fallback.ears import listening

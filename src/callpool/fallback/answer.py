@@ -1,28 +1,33 @@
-"""Language models that finish each other's answers.
+"""Language models that finish each other's answers, and their own.
 
-The SDK's chain asks the next model when one fails before its first word. Where words were spoken already it
-gives the answer up; here the next model is given those words and goes on after them. A tool call that was
-given stands: the answer ends with it, and the next model is asked with the tool's result.
+An answer that breaks off is continued: the next model, or the same one asked again, is given the words that
+were spoken already and goes on after them. A tool call that was given stands: the answer ends with it, and a
+model is asked with the tool's result.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
-from livekit.agents import llm
+from livekit.agents import APIConnectionError, llm
 from livekit.agents.llm import ChatChunk, ChatContext, ChoiceDelta, Tool, ToolChoice
 from livekit.agents.llm.fallback_adapter import FallbackLLMStream
 from livekit.agents.types import NOT_GIVEN, APIConnectOptions, NotGivenOr
 
 from callpool.fallback.overlap import Overlap
+from callpool.fallback.standing import Standing
+from callpool.fallback.tries import HEDGE_S, PATIENCE_S, Tries
+from callpool.fallback.trouble import remember_retry_after
 
 logger = logging.getLogger(__name__)
 
-ATTEMPT_S = 3.0
-"""How long a model may be silent before the next one is asked, seconds: a caller is waiting."""
-ONE_TRY = APIConnectOptions(max_retry=0, timeout=ATTEMPT_S)
+ONE_TRY = APIConnectOptions(max_retry=0, timeout=10.0)
+"""Of a plugin: how often to ask and how long to wait is decided here. Its own time-out, seconds, is longer
+than any caller's patience."""
+MOST_BREAKS = 3
+"""How often in a row an answer may break off at the same word until it is given up."""
 
 GO_ON = (
     "Your last message was cut off where it ends. Go on with the words that follow it. "
@@ -30,16 +35,36 @@ GO_ON = (
 )
 
 
-def answering(members: Sequence[llm.LLM[Any]]) -> llm.LLM[Any]:
-    """The only one of `members`, or a chain of them."""
-    return members[0] if len(members) == 1 else AnswerChain(members)
+def answering(
+    members: Sequence[llm.LLM[Any]], names: Sequence[str] = (), standing: Standing | None = None
+) -> llm.LLM[Any]:
+    """One model of `members`, whose providers are called `names` (none: what the plugins call them)."""
+    return AnswerChain(members, names, standing)
 
 
 class AnswerChain(llm.FallbackAdapter):
-    """Asks the first model that answers."""
+    """Listens to the first model that answers."""
 
-    def __init__(self, members: Sequence[llm.LLM[Any]], *, attempt_s: float = ATTEMPT_S) -> None:
-        super().__init__(list(members), attempt_timeout=attempt_s)
+    def __init__(
+        self,
+        members: Sequence[llm.LLM[Any]],
+        names: Sequence[str] = (),
+        standing: Standing | None = None,
+        *,
+        hedge_s: float = HEDGE_S,
+        patience_s: float = PATIENCE_S,
+    ) -> None:
+        super().__init__(list(members))
+        self.members = tuple(members)
+        for member in members:
+            member.on("error", remember_retry_after)
+        self._names = tuple(names) or tuple(member.provider for member in members)
+        self._standing = standing or Standing()
+        self._hedge_s, self._patience_s = hedge_s, patience_s
+
+    def tries(self) -> Tries:
+        """For one answer."""
+        return Tries("llm", self._names, self._standing, hedge_s=self._hedge_s, patience_s=self._patience_s)
 
     def chat(
         self,
@@ -55,66 +80,118 @@ class AnswerChain(llm.FallbackAdapter):
             self,
             chat_ctx=chat_ctx,
             tools=tools or [],
-            conn_options=conn_options,
+            # The SDK would ask for the whole answer anew, words that were spoken included.
+            conn_options=ONE_TRY,
             parallel_tool_calls=parallel_tool_calls,
             tool_choice=tool_choice,
             extra_kwargs=extra_kwargs,
         )
 
 
+class Attempt:
+    """One model, asked once."""
+
+    def __init__(self, stream: llm.LLMStream) -> None:
+        self.stream = stream
+        self._opening: list[ChatChunk] = []
+
+    async def first(self) -> Attempt:
+        """Wait for the first word or tool call, or for the end, when there is none."""
+        async for chunk in self.stream:
+            self._opening.append(chunk)
+            if chunk.has_response():
+                break
+        return self
+
+    async def chunks(self) -> AsyncIterator[ChatChunk]:
+        """All of it, from the beginning."""
+        for chunk in self._opening:
+            yield chunk
+        async for chunk in self.stream:
+            yield chunk
+
+    async def aclose(self) -> None:
+        await self.stream.aclose()
+
+
 class AnswerStream(FallbackLLMStream):
-    """One answer, by as many models as it takes."""
+    """One answer, by as many models and in as many attempts as it takes."""
 
-    # Overrides private parts of the SDK's stream: `_run`, which gives up once words were sent, and
-    # `_try_generate`, through which the words come. test_fallback_answer.py fails when they move.
+    # Overrides `_run` of the SDK's stream, and notes in private fields of it which model serves, for traces
+    # and metrics. test_fallback_answer.py fails when they move.
 
-    _said = ""
-    _called_tools = False
+    def __init__(self, chain: AnswerChain, **asked: Any) -> None:
+        super().__init__(chain, **asked)
+        self._chain = chain
+        self._said = ""
+        self._called_tools = False
 
     async def _run(self) -> None:
-        asked = self._chat_ctx
-        for _ in self._fallback_adapter._llm_instances:
+        tries = self._chain.tries()
+        breaks = 0
+        while True:
+            said = self._said
+            winner = await tries.first(self._ask)
+            self._fallback_adapter._active_instance = self._chain.members[winner.member]
+            self._current_stream = winner.first.stream
             try:
-                return await super()._run()
-            except Exception:
+                await self._pass_on(winner.first)
+                tries.answered(winner.member)
+                return
+            except Exception as error:
+                tries.broke_off(winner.member, error)
                 if self._called_tools:
                     logger.warning(
                         "an answer ends with its tool call", extra={"action": "answer_cut_after_tool"}
                     )
-                    return None
-                if not self._said or not any(one.available for one in self._fallback_adapter._status):
-                    raise
-            logger.warning(
-                "the next model finishes an answer",
-                extra={"action": "answer_continued", "characters": len(self._said)},
-            )
-            self._chat_ctx = asked.copy()
-            self._chat_ctx.add_message(role="assistant", content=self._said)
-            self._chat_ctx.add_message(role="system", content=GO_ON)
-        raise AssertionError("each round either ends the answer or takes a model out of the chain")
+                    return
+                breaks = breaks + 1 if self._said == said else 0
+                if breaks >= MOST_BREAKS:
+                    raise APIConnectionError(
+                        f"an answer broke off {breaks} times at the same word"
+                    ) from error
+                logger.warning(
+                    "an answer is continued",
+                    extra={"action": "answer_continued", "characters": len(self._said)},
+                )
+            finally:
+                await winner.first.aclose()
 
-    async def _try_generate(
-        self, *, llm: llm.LLM[Any], check_recovery: bool = False
-    ) -> AsyncIterable[ChatChunk]:
-        chunks = super()._try_generate(llm=llm, check_recovery=check_recovery)
-        if check_recovery:
-            async for chunk in chunks:
-                yield chunk
-            return
+    def _ask(self, member: int) -> Attempt:
+        asked = self._chat_ctx
+        if self._said:
+            asked = asked.copy()
+            asked.add_message(role="assistant", content=self._said)
+            asked.add_message(role="system", content=GO_ON)
+        return Attempt(
+            self._chain.members[member].chat(
+                chat_ctx=asked,
+                tools=self._tools,
+                parallel_tool_calls=self._parallel_tool_calls,
+                tool_choice=self._tool_choice,
+                extra_kwargs=self._extra_kwargs,
+                conn_options=ONE_TRY,
+            )
+        )
+
+    async def _pass_on(self, attempt: Attempt) -> None:
         overlap = Overlap(self._said)
         last_id = ""
-        async for chunk in chunks:
+        async for chunk in attempt.chunks():
             last_id = chunk.id
-            if chunk.delta and chunk.delta.content:
-                chunk.delta.content = overlap.push(chunk.delta.content)
-            if chunk.delta and chunk.delta.tool_calls:
-                chunk.delta.content = f"{chunk.delta.content or ''}{overlap.rest()}"
-            yield self._noted(chunk)
+            self._send(chunk, overlap)
         if rest := overlap.rest():
-            yield self._noted(ChatChunk(id=last_id, delta=ChoiceDelta(role="assistant", content=rest)))
+            self._emit(ChatChunk(id=last_id, delta=ChoiceDelta(role="assistant", content=rest)))
 
-    def _noted(self, chunk: ChatChunk) -> ChatChunk:
+    def _send(self, chunk: ChatChunk, overlap: Overlap) -> None:
+        if chunk.delta and chunk.delta.content:
+            chunk.delta.content = overlap.push(chunk.delta.content)
+        if chunk.delta and chunk.delta.tool_calls:
+            chunk.delta.content = f"{chunk.delta.content or ''}{overlap.rest()}"
+        self._emit(chunk)
+
+    def _emit(self, chunk: ChatChunk) -> None:
         if chunk.delta:
             self._said += chunk.delta.content or ""
             self._called_tools = self._called_tools or bool(chunk.delta.tool_calls)
-        return chunk
+        self._event_ch.send_nowait(chunk)

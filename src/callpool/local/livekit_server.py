@@ -65,8 +65,11 @@ async def version(program: Path) -> str:
     return ""
 
 
-def configuration(*, ip: str, node_ip: str, port: int, udp_port: int, api_key: str, secret: str) -> str:
-    """Its configuration file (YAML), which holds the secret.
+def configuration(
+    *, ip: str, node_ip: str, port: int, udp_port: int, api_key: str, secret: str, webhook: str = ""
+) -> str:
+    """Its configuration file (YAML), which holds the secret. `webhook`: where it tells what happens;
+    empty: nowhere.
 
     Every listener and every media socket is on `ip`. Loopback needs more than an address to listen on:
     without the interface filter WebRTC offers every address of the machine, and without TCP switched off it
@@ -85,6 +88,8 @@ def configuration(*, ip: str, node_ip: str, port: int, udp_port: int, api_key: s
         "keys": {api_key: secret},
         "logging": {"level": "warn", "json": False},
     }
+    if webhook:
+        document["webhook"] = {"api_key": api_key, "urls": [webhook]}
     return yaml.safe_dump(document, sort_keys=False)
 
 

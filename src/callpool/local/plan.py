@@ -44,6 +44,9 @@ class Addresses:
     worker_ip: str
     worker: str
     worker_port: int
+    dispatcher_ip: str
+    dispatcher: str
+    dispatcher_port: int
     providers: str
     providers_port: int
 
@@ -58,6 +61,9 @@ class Addresses:
         local = any(settings.is_local(provider) for provider in PROVIDERS)
         web_port = ports.choose("web.port", host=web_ip)
         worker_port = ports.choose("worker.port", host=worker_ip)
+        # Its only callers are the LiveKit server beside it and whoever watches it.
+        dispatcher_ip = address(settings.dispatcher.host)
+        dispatcher_port = ports.choose("dispatcher.port", host=dispatcher_ip)
         # The providers serve the worker beside them and nobody else, whatever the host.
         providers_port = ports.choose("local.providers_port", host=LOOPBACK) if local else 0
         livekit_port = ports.choose("livekit.port") if own_server else 0
@@ -78,6 +84,9 @@ class Addresses:
             worker_ip=worker_ip,
             worker=f"http://{in_url(_near(worker_ip))}:{worker_port}",
             worker_port=worker_port,
+            dispatcher_ip=dispatcher_ip,
+            dispatcher=f"http://{in_url(_near(dispatcher_ip))}:{dispatcher_port}",
+            dispatcher_port=dispatcher_port,
             providers=f"http://{LOOPBACK}:{providers_port}" if local else "",
             providers_port=providers_port,
         )
@@ -99,6 +108,8 @@ def child_environment(
         "CALLPOOL_WEB_PORT": str(addresses.web_port),
         "CALLPOOL_WORKER_HOST": addresses.worker_ip,
         "CALLPOOL_WORKER_PORT": str(addresses.worker_port),
+        "CALLPOOL_DISPATCHER_HOST": addresses.dispatcher_ip,
+        "CALLPOOL_DISPATCHER_PORT": str(addresses.dispatcher_port),
         "CALLPOOL_PROVIDERS_PORT": str(addresses.providers_port),
         "CALLPOOL_PUBLIC_LIVEKIT_URL": addresses.public_livekit_url,
         "PYTHONUNBUFFERED": "1",
@@ -107,10 +118,11 @@ def child_environment(
         env["CALLPOOL_STORE_URL"] = settings.store_url
     if "worker.drain_timeout_s" not in settings.given:
         env["CALLPOOL_DRAIN_TIMEOUT_S"] = str(DRAIN_S)
-    return env | _local_providers(settings, addresses.providers)
+    return env | local_providers(settings, addresses.providers)
 
 
-def _local_providers(settings: Settings, origin: str) -> dict[str, str]:
+def local_providers(settings: Settings, origin: str) -> dict[str, str]:
+    """What has a process use the local providers at `origin`, wherever the settings name no other ones."""
     env: dict[str, str] = {}
     for provider, base_url in local_base_urls(settings, origin).items():
         env |= {f"{provider.upper()}_API_KEY": LOCAL_KEY, f"{provider.upper()}_BASE_URL": base_url}
@@ -137,13 +149,15 @@ def services(
             f"{addresses.worker}/readyz",
         ),
     }
+    program = Program("dispatcher", (*callpool, "dispatcher"), env)
+    made["dispatcher"] = Service(program, f"{addresses.dispatcher}/healthz")
     if addresses.providers:
         program = Program("providers", (*callpool, "providers"), env)
         made["providers"] = Service(program, f"{addresses.providers}/healthz")
     if server is not None:
         path, configuration = server
         program = Program("livekit", (str(path), "--config", str(configuration)), environment(), stop_s=1.5)
-        made["livekit"] = Service(program, addresses.livekit_health, essential=True)
+        made["livekit"] = Service(program, addresses.livekit_health)
     return made
 
 

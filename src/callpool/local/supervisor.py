@@ -38,8 +38,6 @@ class Service:
     program: Program
     health_url: str
     """Answers 200 once it serves."""
-    essential: bool = False
-    """Its death ends everything: what it knew cannot be brought back by starting it again."""
 
 
 @dataclass
@@ -93,8 +91,6 @@ class Supervisor:
 
     def _give_up(self, how: Exit, answered: bool, in_vain: int) -> None:
         last = how.lines[-1] if how.lines else "it printed nothing"
-        if self.service.essential:
-            raise ChildFailed(f"{self.name} {how}: {last}")
         if how.code == WRONG_CONFIGURATION and not answered:
             failure = ChildFailed(f"{self.name} cannot start: {last}")
             failure.exit_code = WRONG_CONFIGURATION

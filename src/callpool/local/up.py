@@ -10,6 +10,8 @@ import time
 from collections.abc import Coroutine, Mapping
 from pathlib import Path
 
+from callpool.dispatcher import WEBHOOK_PATH
+from callpool.errors import CallpoolError
 from callpool.local import livekit_server
 from callpool.local.console import Console
 from callpool.local.data_directory import SERVER_FILE, DataDirectory, Keys, write_private
@@ -20,7 +22,7 @@ from callpool.local.signals import StopSignals
 from callpool.local.supervisor import ChildFailed, Service, Supervisor
 from callpool.settings import Settings
 
-NAMES = ("up", "livekit", "providers", "worker", "web")
+NAMES = ("up", "livekit", "providers", "worker", "dispatcher", "web")
 READY_S = 120.0
 """How long the first answers may take, seconds: a cold disk reads two speech models."""
 
@@ -91,6 +93,7 @@ class _Up:
                 if "livekit" in plan:
                     await self._until_answers("livekit")
                 self._start(plan["worker"])
+                self._start(plan["dispatcher"])
                 for name in plan:
                     await self._until_answers(name)
         except TimeoutError:
@@ -115,6 +118,7 @@ class _Up:
             udp_port=addresses.livekit_udp_port,
             api_key=keys.api_key,
             secret=keys.secret.reveal(),
+            webhook=f"{addresses.dispatcher}{WEBHOOK_PATH}",
         )
         write_private(file, text)
         return program, file
@@ -142,11 +146,18 @@ class _Up:
 
     def _started(self, name: str, pid: int) -> None:
         self._pids[name] = pid
-        self._publish()
+        self._publish_again()
 
     def _publish(self) -> None:
         if self._document is not None:
             self._home.publish({**self._document, "pids": self._pids})
+
+    def _publish_again(self) -> None:
+        """A part was started anew. A full disk is no reason to stop the others."""
+        try:
+            self._publish()
+        except CallpoolError as error:
+            self._say(str(error))
 
     async def _until_answers(self, name: str) -> None:
         await self._until_failure(self._supervisors[name].answers.wait())
@@ -163,7 +174,7 @@ class _Up:
             task.cancel()
 
     async def _stop(self) -> None:
-        for name in ("web", "worker", "providers", "livekit"):
+        for name in ("web", "dispatcher", "worker", "providers", "livekit"):
             if name in self._supervisors:
                 await self._supervisors[name].stop()
         for keeper in self._keepers.values():
@@ -184,7 +195,7 @@ def _document(settings: Settings, addresses: Addresses, keys: Keys) -> dict[str,
         "web": addresses.web,
         "worker": addresses.worker,
         "providers": addresses.providers or None,
-        "dispatcher": None,
+        "dispatcher": addresses.dispatcher,
         "inspector": None,
         "store": settings.store_url,
     }

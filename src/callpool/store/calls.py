@@ -6,45 +6,31 @@ Writes through one `Calls` happen in the order in which they were asked for.
 
 from __future__ import annotations
 
-import asyncio
 import itertools
-import logging
-import time
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
-from typing import Any, Final, Self, TypeVar
+from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Table, delete, exists, func, insert, select, true, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import ColumnElement, delete, exists, func, insert, select, true, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callpool.call import Call, CallerKind
 from callpool.cost import CostItem
-from callpool.ending import Ending, Result
+from callpool.ending import Ending
 from callpool.errors import StoreError
 from callpool.privacy.masking import mask
 from callpool.store import schema
-from callpool.store.engine import create_engine, explained, for_writing, is_passing, shown
+from callpool.store.claims import PROVISIONAL, Claims, first_row, forget
+from callpool.store.engine import explained, shown
 from callpool.store.reading import job_of, read
 from callpool.store.record import CallRecord, Job, StageEntry, Turn
 from callpool.store.tables import calls, cost_items, jobs, stages, tool_uses, turns
 
-RETRY_FOR_S = 8.0
-"""How long a write is tried again while the file is locked or the server is away. Less than the 10 s that the
-worker gives a session to end (its `STOP_S`): one that tries longer is killed while it does."""
-RETRY_PAUSE_S = 0.1
-
-PROVISIONAL: Final[tuple[Result, ...]] = ("unknown", "failed")
-"""Endings written by somebody who only saw that a job was gone, weakest first. A stronger one replaces them,
-and a further job that takes the call up again takes them back. All other endings are final."""
-
-logger = logging.getLogger(__name__)
-
 T = TypeVar("T")
 
 
-class Calls:
+class Calls(Claims):
     """The store at a URL with an asynchronous driver (`settings.store_url`). Connects when it is first used.
 
     `plain_texts` keeps what was said as it was said; else it is masked. Every method raises StoreError, with
@@ -52,9 +38,8 @@ class Calls:
     """
 
     def __init__(self, url: str, *, plain_texts: bool = False) -> None:
-        self._engine = create_engine(url)
+        super().__init__(url)
         self._keep: Callable[[str], str] = str if plain_texts else mask
-        self._order = asyncio.Lock()
 
     async def open(self, *, migrate: bool = True) -> None:
         """See to it that the schema is right. An empty or older SQLite file is migrated if `migrate`.
@@ -68,29 +53,9 @@ class Calls:
             await self._engine.dispose()
             raise
 
-    async def close(self) -> None:
-        """Wait for the write that is under way, then close every connection."""
-        async with self._order:
-            await self._engine.dispose()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.close()
-
     async def begin(self, call: Call, *, trace_id: str | None = None) -> None:
         """Start the record of a call. Where there is one, as after a resumption, only fill what is empty."""
-        values = {
-            "call_id": call.call_id,
-            "room": call.room,
-            "agent_name": call.agent_name,
-            "caller_kind": call.caller.kind,
-            "caller_identity": call.caller.identity or None,
-            "language": call.language or None,
-            "started_at": call.started_at,
-            "trace_id": trace_id,
-        }
+        values = {**first_row(call), "trace_id": trace_id}
         adds = ("caller_identity", "language", "trace_id")
 
         async def work(connection: AsyncConnection) -> None:
@@ -98,22 +63,7 @@ class Calls:
             kept = {name: func.coalesce(calls.c[name], new.excluded[name]) for name in adds}
             await connection.execute(new.on_conflict_do_update(index_elements=["call_id"], set_=kept))
 
-        await self._write(call.call_id, work)
-
-    async def job_started(self, call_id: str, job: Job) -> None:
-        """A job serves the call. When it is a further job, a provisional ending of the call is taken back."""
-
-        async def work(connection: AsyncConnection) -> None:
-            new = self._insert(jobs).values(call_id=call_id, **vars(job))
-            added = await connection.execute(new.on_conflict_do_nothing(index_elements=["call_id", "job_id"]))
-            if added.rowcount:
-                await connection.execute(
-                    update(calls)
-                    .where(calls.c.call_id == call_id, calls.c.result.in_(PROVISIONAL))
-                    .values(result=None, reason=None, ended_at=None)
-                )
-
-        await self._write(call_id, work)
+        await self._write_call(call.call_id, work)
 
     async def job_ended(self, call_id: str, job_id: str, ended_at: datetime, how: str) -> bool:
         """The job's process is gone. The first word on it stands; gives whether this one was the first."""
@@ -126,7 +76,7 @@ class Calls:
             )
             return changed.rowcount > 0
 
-        return await self._write(call_id, work)
+        return await self._write_call(call_id, work)
 
     async def stage_entered(self, call_id: str, entry: StageEntry) -> None:
         """The call entered a stage; again with the same stage and time: what is now known of it."""
@@ -141,7 +91,7 @@ class Calls:
                 new.on_conflict_do_update(index_elements=["call_id", "entered_at", "stage"], set_=known)
             )
 
-        await self._write(call_id, work)
+        await self._write_call(call_id, work)
 
     async def record_turn(self, call_id: str, turn: Turn) -> None:
         """Write a turn, or what has become known of it since: None and empty `tools` leave what is there.
@@ -168,7 +118,7 @@ class Calls:
                 rows = [{"call_id": call_id, "turn_n": turn.n, **vars(tool)} for tool in turn.tools]
                 await connection.execute(insert(tool_uses), rows)
 
-        await self._write(call_id, work)
+        await self._write_call(call_id, work)
 
     async def record_cost(self, call_id: str, job_id: str, items: Sequence[CostItem]) -> None:
         """What a job has used so far. Replaces what the same job said before; other jobs' items stay."""
@@ -180,7 +130,7 @@ class Calls:
                 rows = [{"call_id": call_id, "job_id": job_id, **vars(item)} for item in items]
                 await connection.execute(insert(cost_items), rows)
 
-        await self._write(call_id, work)
+        await self._write_call(call_id, work)
 
     async def set_caller(self, call_id: str, kind: CallerKind, identity: str) -> None:
         """The caller is in the room."""
@@ -189,7 +139,7 @@ class Calls:
             known = {"caller_kind": kind, "caller_identity": identity}
             await connection.execute(update(calls).where(calls.c.call_id == call_id).values(known))
 
-        await self._write(call_id, work)
+        await self._write_call(call_id, work)
 
     async def set_language(self, call_id: str, language: str) -> None:
         """The caller speaks this language."""
@@ -199,7 +149,7 @@ class Calls:
                 update(calls).where(calls.c.call_id == call_id).values(language=language)
             )
 
-        await self._write(call_id, work)
+        await self._write_call(call_id, work)
 
     async def end(self, call_id: str, ending: Ending, ended_at: datetime) -> bool:
         """End the call. The first ending stands, unless it was a weaker, provisional one (see PROVISIONAL).
@@ -215,9 +165,10 @@ class Calls:
                 .where(calls.c.call_id == call_id, replaceable)
                 .values(result=ending.result, reason=ending.reason, ended_at=ended_at)
             )
+            await forget(connection, call_id)
             return changed.rowcount > 0
 
-        return await self._write(call_id, work)
+        return await self._write_call(call_id, work)
 
     async def get(self, id_or_room: str) -> CallRecord | None:
         """The call with this id, else the newest one in this room."""
@@ -248,32 +199,17 @@ class Calls:
             async with self._engine.connect() as connection:
                 return [(row.call_id, job_of(row)) for row in await connection.execute(query)]
 
-    def _insert(self, table: Table) -> Any:
-        # Each dialect has an `insert` of its own for "on conflict"; the two have no common type.
-        return (sqlite if self._engine.dialect.name == "sqlite" else postgresql).insert(table)
-
     async def _read(self, where: ColumnElement[bool], limit: int | None = None) -> Sequence[CallRecord]:
         with explained(self._engine):
             async with self._engine.connect() as connection:
                 return await read(connection, where, limit)
 
-    async def _write(self, call_id: str, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
-        give_up_at = time.monotonic() + RETRY_FOR_S
-        with explained(self._engine):
-            async with self._order:
-                while True:
-                    try:
-                        async with for_writing(self._engine).begin() as connection:
-                            return await work(connection)
-                    except IntegrityError as error:
-                        raise StoreError(
-                            f"call {call_id} has no record in {shown(self._engine)}: it must begin first"
-                        ) from error
-                    except Exception as error:
-                        if not is_passing(error) or time.monotonic() > give_up_at:
-                            raise
-                        logger.warning(
-                            "store busy, trying again",
-                            extra={"action": "store_retry", "call_id": call_id, "error": str(error)},
-                        )
-                    await asyncio.sleep(RETRY_PAUSE_S)
+    async def _write_call(self, call_id: str, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        try:
+            return await self._write(work, call_id=call_id)
+        except StoreError as error:
+            if isinstance(error.__cause__, IntegrityError):
+                raise StoreError(
+                    f"call {call_id} has no record in {shown(self._engine)}: it must begin first"
+                ) from error
+            raise

@@ -12,7 +12,7 @@ from sqlalchemy import URL, Connection, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from callpool.errors import StoreError
+from callpool.errors import StoreAway, StoreError
 
 BUSY_TIMEOUT_MS = 5_000
 """How long SQLite itself waits for another process's write before it says that the file is locked."""
@@ -23,9 +23,18 @@ within the time that a write has."""
 
 _FOR_WRITING = "callpool_for_writing"
 
-_AWAY = ("08", "53300", "57P01", "57P02", "57P03")
-"""SQLSTATEs of a PostgreSQL that is not to be had right now: connection lost, too many connections, shutting
-down, crashed, starting up."""
+_AWAY = ("08", "25006", "53", "57P01", "57P02", "57P03")
+"""SQLSTATEs of a PostgreSQL that is not to be had right now: connection lost, only a copy that can be read,
+no room (on the disk, in memory, for a connection), shutting down, crashed, starting up."""
+
+_NO_ROOM = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL)
+"""What SQLite says of a file that it cannot write right now: another process does, or the disk is full."""
+_NO_ROOM_FOR_LOG = (
+    sqlite3.SQLITE_IOERR_SHMSIZE,
+    sqlite3.SQLITE_IOERR_TRUNCATE,
+    sqlite3.SQLITE_IOERR_WRITE,
+)
+"""What it says when the disk is full and the file beside the database, not the database, is to grow."""
 
 
 def create_engine(url: str) -> AsyncEngine:
@@ -87,10 +96,13 @@ def create_file(path: Path) -> None:
 
 
 def is_passing(error: BaseException) -> bool:
-    """Whether the same write may succeed a moment later: a locked file, a lost or restarting server."""
-    if is_locked(error) or (isinstance(error, DBAPIError) and error.connection_invalidated):
+    """Whether the same write may succeed a moment later: a locked file, a full disk, a lost server."""
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
         return True
     cause = _cause(error)
+    if isinstance(cause, sqlite3.OperationalError):
+        code = cause.sqlite_errorcode
+        return code & 0xFF in _NO_ROOM or code in _NO_ROOM_FOR_LOG
     # By asyncpg's attribute and not by its classes: SQLite's processes need not import it.
     sqlstate = getattr(cause, "sqlstate", None) or ""
     return isinstance(cause, OSError) or sqlstate.startswith(_AWAY)
@@ -123,7 +135,8 @@ def _explain(engine: AsyncEngine, error: BaseException) -> StoreError:
     cause = _cause(error)
     text = str(cause) or type(cause).__name__
     lines = text.rpartition(">: ")[2].strip().splitlines()
-    return StoreError(f"the database {shown(engine)} cannot be used: {lines[0]}")
+    kind = StoreAway if is_passing(error) else StoreError
+    return kind(f"the database {shown(engine)} cannot be used: {lines[0]}")
 
 
 def _cause(error: BaseException) -> BaseException:

@@ -19,6 +19,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    false,
 )
 
 
@@ -55,6 +56,11 @@ calls = Table(
     Column("result", Text),
     Column("reason", Text),
     Column("trace_id", Text),
+    # Who serves the call: each job that is dispatched for it carries an epoch, which one job can claim.
+    Column("epoch", Integer, nullable=False, server_default="0"),
+    Column("serving_job", Text),
+    # Whether that job is over while the call goes on: it wants another one.
+    Column("lost", Boolean, nullable=False, server_default=false()),
 )
 Index("ix_calls_started_at", calls.c.started_at, calls.c.call_id)
 Index("ix_calls_room", calls.c.room, calls.c.started_at)
@@ -64,6 +70,13 @@ Index(
     calls.c.call_id,
     sqlite_where=calls.c.ended_at.is_(None),
     postgresql_where=calls.c.ended_at.is_(None),
+)
+Index(
+    "ix_calls_lost",
+    calls.c.started_at,
+    calls.c.call_id,
+    sqlite_where=calls.c.lost.is_(True),
+    postgresql_where=calls.c.lost.is_(True),
 )
 
 
@@ -143,3 +156,36 @@ cost_items = Table(
     Column("usd", Double, nullable=False),
 )
 Index("ix_cost_items_call", cost_items.c.call_id, cost_items.c.job_id)
+
+checkpoints = Table(
+    "checkpoints",
+    metadata,
+    Column("call_id", Text, ForeignKey("calls.call_id", ondelete="CASCADE"), primary_key=True),
+    # What was said, as it was said: a job that takes the call up needs it. Gone when the call has ended.
+    Column("document", Text, nullable=False),
+    Column("saved_at", UtcTime, nullable=False),
+)
+
+workers = Table(
+    "workers",
+    metadata,
+    Column("worker", Text, primary_key=True),
+    Column("agent_name", Text, nullable=False),
+    Column("host", Text, nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("capacity", Integer, nullable=False),
+    Column("running", Integer, nullable=False),
+    Column("draining", Boolean, nullable=False),
+    Column("beat", Integer, nullable=False),
+    Column("renewed_at", UtcTime, nullable=False),
+)
+
+queues = Table(
+    "queues",
+    metadata,
+    Column("agent_name", Text, primary_key=True),
+    # Grows with each renewal: a queue that stands still is that of a dispatcher that is gone.
+    Column("beat", Integer, nullable=False),
+    # The rooms that wait for an agent, as a JSON array, the longest waiting first.
+    Column("rooms", Text, nullable=False),
+)

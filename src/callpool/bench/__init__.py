@@ -1,0 +1,1 @@
+"""`callpool bench`: how fast the service mends itself, measured on real parts."""

@@ -1,0 +1,174 @@
+"""Who serves a call: one job at a time, and the next one with what the last one knew."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, Literal
+
+from sqlalchemy import delete, func, null, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from callpool import ending
+from callpool.call import Call
+from callpool.ending import Ending, Result
+from callpool.store.record import Job
+from callpool.store.tables import calls, checkpoints, jobs
+from callpool.store.transactions import Transactions
+
+PROVISIONAL: Final[tuple[Result, ...]] = ("unknown", "failed")
+"""Endings written by somebody who only saw that a job was gone, weakest first. A stronger one replaces them,
+and a further job that takes the call up again takes them back. All other endings are final."""
+
+RESTARTS_S = 60.0
+"""The time in which the jobs that a call has lost are counted, seconds."""
+NO_LOSSES = (ending.WORKER_STOPPED.reason,)
+"""Jobs that ended so were handed over, and not lost."""
+
+CLAIM_S = 1.0
+"""How long a claim is tried while the store is busy or away, seconds: a caller is waiting."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What came of a claim."""
+
+    outcome: Literal["taken", "served", "over"]
+    """`taken`: the job serves the call; `served`: another one has its epoch, or a later one; `over`: the call
+    has ended for good."""
+    checkpoint: str | None = None
+    """What an earlier job knew; None: there was none, or it knew nothing."""
+    losses: int = 0
+    """Jobs that the call has lost within RESTARTS_S."""
+
+
+class Claims(Transactions):
+    """Claims on calls, and checkpoints of them. Every method raises StoreError."""
+
+    async def claim(self, call: Call, job: Job) -> Claim:
+        """Let a job serve a call, unless another one does. Begins the call's record where there is none.
+
+        Repeated for the same job, it gives the same answer.
+        """
+        return await self._write(
+            lambda connection: self._claim(connection, call, job),
+            call_id=call.call_id,
+            retry_for_s=CLAIM_S,
+        )
+
+    async def serves(self, call_id: str, job_id: str) -> bool:
+        """Whether a job still serves a call, or nobody does."""
+        query = select(calls.c.serving_job).where(calls.c.call_id == call_id)
+        return all(row.serving_job in (None, job_id) for row in await self._rows(query))
+
+    async def save_checkpoint(self, call_id: str, job_id: str, document: str) -> bool:
+        """Keep what the next job would need. False: another job serves the call, or it is over."""
+
+        async def work(connection: AsyncConnection) -> bool:
+            serves = select(calls.c.call_id).where(
+                calls.c.call_id == call_id, calls.c.serving_job == job_id, calls.c.result.is_(None)
+            )
+            if (await connection.execute(serves)).first() is None:
+                return False
+            new = self._insert(checkpoints).values(
+                call_id=call_id, document=document, saved_at=datetime.now(UTC)
+            )
+            kept = {"document": new.excluded.document, "saved_at": new.excluded.saved_at}
+            await connection.execute(new.on_conflict_do_update(index_elements=["call_id"], set_=kept))
+            return True
+
+        return await self._write(work, call_id=call_id)
+
+    async def lose(self, call_id: str, job: Job, how: Ending, ended_at: datetime) -> bool:
+        """A job is over, and its call is not: another job may take it up. Gives whether that is news.
+
+        `how` is the call's ending as long as nobody does, and the job's unless `job` says more. A job that no
+        longer serves the call ends alone; one that died before anybody could claim the call leaves its line in
+        the record, and one that found the call served leaves none.
+        """
+
+        async def work(connection: AsyncConnection) -> bool:
+            here = (jobs.c.call_id == call_id, jobs.c.job_id == job.job_id)
+            known = (await connection.execute(select(jobs.c.ended_at).where(*here))).first()
+            if known is not None and known.ended_at is not None:
+                return False
+            served = select(calls.c.call_id).where(calls.c.call_id == call_id, calls.c.epoch > 0)
+            if known is None and (await connection.execute(served)).first() is not None:
+                return False  # it never served the call
+            over = {"ended_at": ended_at, "how": job.how or how.reason}
+            new = self._insert(jobs).values(call_id=call_id, **{**vars(job), **over})
+            await connection.execute(
+                new.on_conflict_do_update(index_elements=["call_id", "job_id"], set_=over)
+            )
+            await lose_served(connection, [job.job_id], how, ended_at)
+            untouched = (calls.c.call_id == call_id, calls.c.epoch == 0, calls.c.result.is_(None))
+            await connection.execute(update(calls).where(*untouched).values(_ended(how, ended_at)))
+            return True
+
+        return await self._write(work, call_id=call_id)
+
+    async def _claim(self, connection: AsyncConnection, call: Call, job: Job) -> Claim:
+        new = self._insert(calls).values(first_row(call))
+        await connection.execute(new.on_conflict_do_nothing(index_elements=["call_id"]))
+        here = calls.c.call_id == call.call_id
+        row = (await connection.execute(select(calls).where(here).with_for_update())).one()
+        if row.result is not None and not row.lost and (row.epoch or row.result not in PROVISIONAL):
+            return Claim("over")
+        is_ours = row.epoch == call.epoch and row.serving_job == job.job_id and not row.lost
+        if row.epoch >= call.epoch and not is_ours:  # ours: the store went away before it could say so
+            return Claim("served")
+        taken = {"epoch": call.epoch, "serving_job": job.job_id, "lost": False}
+        open_again = {"result": None, "reason": None, "ended_at": None}
+        await connection.execute(update(calls).where(here).values(**taken, **open_again))
+        added = self._insert(jobs).values(call_id=call.call_id, **vars(job))
+        await connection.execute(added.on_conflict_do_nothing(index_elements=["call_id", "job_id"]))
+        document = select(checkpoints.c.document).where(checkpoints.c.call_id == call.call_id)
+        now, span = datetime.now(UTC), timedelta(seconds=RESTARTS_S)
+        losses = select(func.count()).where(
+            jobs.c.call_id == call.call_id,
+            # Not the future either: clocks are set back, and a loss before that would count for an hour.
+            jobs.c.ended_at.between(now - span, now + span),
+            jobs.c.how.not_in(NO_LOSSES),
+        )
+        return Claim(
+            "taken",
+            checkpoint=(await connection.execute(document)).scalar(),
+            losses=(await connection.execute(losses)).scalar_one(),
+        )
+
+
+def first_row(call: Call) -> dict[str, Any]:
+    """The row of a call that has just begun."""
+    return {
+        "call_id": call.call_id,
+        "room": call.room,
+        "agent_name": call.agent_name,
+        "caller_kind": call.caller.kind,
+        "caller_identity": call.caller.identity or None,
+        "language": call.language or None,
+        "started_at": call.started_at,
+    }
+
+
+async def lose_served(
+    connection: AsyncConnection, job_ids: Collection[str], how: Ending, ended_at: datetime
+) -> None:
+    """The calls that these jobs serve want other ones; `how` is their ending as long as nobody comes."""
+    await connection.execute(
+        update(calls)
+        .where(calls.c.serving_job.in_(job_ids), calls.c.result.is_(None))
+        .values(lost=True, **_ended(how, ended_at))
+    )
+
+
+def _ended(how: Ending, ended_at: datetime) -> dict[str, Any]:
+    return {"result": how.result, "reason": how.reason, "ended_at": ended_at}
+
+
+async def forget(connection: AsyncConnection, call_id: str) -> None:
+    """The call has ended for good: nobody needs to know any more what was said."""
+    await connection.execute(
+        update(calls).where(calls.c.call_id == call_id).values(lost=False, serving_job=null())
+    )
+    await connection.execute(delete(checkpoints).where(checkpoints.c.call_id == call_id))
