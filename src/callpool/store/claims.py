@@ -84,8 +84,8 @@ class Claims(Transactions):
         """A job is over, and its call is not: another job may take it up. Gives whether that is news.
 
         `how` is the call's ending as long as nobody does, and the job's unless `job` says more. A job that no
-        longer serves the call ends alone; one that died before anybody could claim the call leaves its line in
-        the record, and one that found the call served leaves none.
+        longer serves the call ends alone; one that died before anybody could claim the call leaves its line
+        in the record, and one that found the call served leaves none.
         """
 
         async def work(connection: AsyncConnection) -> bool:
