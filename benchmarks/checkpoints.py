@@ -25,7 +25,7 @@ from livekit.agents.llm import ChatContext, FunctionCall, FunctionCallOutput
 
 from callpool.burial import job_entry
 from callpool.call import Call
-from callpool.checkpoint import Checkpoint, warm_up
+from callpool.checkpoint import Checkpoint, History, warm_up
 from callpool.job import LiveCall
 from callpool.store.calls import Calls
 from callpool.store.record import Turn
@@ -78,7 +78,8 @@ async def work() -> None:
 async def measure(turns: int, count: int) -> Figure:
     call = Call("c_1", "call-c_1", "callpool", stage="problem_solving", state=Case(wish="where is my order"))
     warm_up(call.state)
-    history, turn = a_history(turns), Turn(turns, "problem_solving", caller_text="where is my order")
+    history, kept = a_history(turns), History()
+    turn = Turn(turns, "problem_solving", caller_text="where is my order")
     made_s: list[float] = []
     saved_s: list[float] = []
     size = 0
@@ -86,7 +87,10 @@ async def measure(turns: int, count: int) -> Figure:
     def make() -> str:
         nonlocal size
         began = time.perf_counter()
-        document = Checkpoint.of(call, turn, history).document()
+        del history.items[-2:]  # the history is of its length, and its end is new
+        history.add_message(role="assistant", content="It was shipped on the first of December. " * 2)
+        history.add_message(role="user", content="where is my order " * 3)
+        document = Checkpoint.of(call, turn, kept.documents(history)).document()
         made_s.append(time.perf_counter() - began)
         size = len(document)
         return document

@@ -78,7 +78,7 @@ class FakeSession(rtc.EventEmitter[str]):
         self.cut_off_after: int | None = None
         """How many characters of what is said are spoken, when the caller talks over it."""
 
-    def say(self, words: str, allow_interruptions: bool = True) -> FakeSpeech:
+    def say(self, words: str, allow_interruptions: bool = True, audio: object = None) -> FakeSpeech:
         self.said.append(words)
         self.interruptible.append(allow_interruptions)
         self.add("assistant", words[: self.cut_off_after])

@@ -76,16 +76,16 @@ class Telephone:
     calls: Calls
     _dialled: AsyncExitStack = field(default_factory=AsyncExitStack)
 
-    async def dial(self) -> Dialled:
+    async def dial(self, *, microphone: bool = True) -> Dialled:
         """Start a call through the web API, as the page does, and join it."""
         invitation = await invite(self.speech.http, self.running.web, None)
-        return await self.join(invitation)
+        return await self.join(invitation, microphone=microphone)
 
-    async def join(self, invitation: Invitation) -> Dialled:
+    async def join(self, invitation: Invitation, *, microphone: bool = True) -> Dialled:
         """Join the room of an invitation."""
         caller = SyntheticCaller()
         self._dialled.push_async_callback(caller.leave)
-        await caller.join(invitation.livekit_url, invitation.token)
+        await caller.join(invitation.livekit_url, invitation.token, microphone=microphone)
         return Dialled(caller, self.speech, invitation)
 
     async def samples(self, sentence: str) -> Samples:

@@ -6,8 +6,9 @@ job served before. It holds what was said as it was said, and is deleted when th
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -17,7 +18,7 @@ from livekit.agents import (
     ConversationItemAddedEvent,
     FunctionToolsExecutedEvent,
 )
-from livekit.agents.llm import ChatContext
+from livekit.agents.llm import ChatContext, ChatItem
 from pydantic import TypeAdapter, ValidationError
 
 from callpool.call import Call, Caller
@@ -26,6 +27,9 @@ from callpool.understanding import Understanding
 
 Save = Callable[[Callable[[], str]], None]
 """Takes what makes the document of a checkpoint."""
+
+STILL_CHANGING = 8
+"""How many of the newest items of a history may still be changed: an answer that is cut off, its metrics."""
 
 
 class UnreadableCheckpoint(ValueError):
@@ -47,14 +51,14 @@ class Checkpoint:
     understanding: Understanding
     turn: Turn
     """The last one, which may still be growing."""
-    history: dict[str, Any]
-    """As `ChatContext.to_dict` gives it."""
+    history: Sequence[str]
+    """Each item as JSON."""
     state: Any
     """As the roster's `new_state` makes it, in plain values."""
 
     @classmethod
-    def of(cls, call: Call, turn: Turn, history: ChatContext) -> Checkpoint:
-        """The call as it stands."""
+    def of(cls, call: Call, turn: Turn, history: Sequence[str]) -> Checkpoint:
+        """The call as it stands. `history`: of `History.documents`."""
         return cls(
             stage=call.stage,
             language=call.language,
@@ -66,7 +70,7 @@ class Checkpoint:
             refused_hand_offs=call.refused_hand_offs,
             understanding=call.understanding,
             turn=turn,
-            history=history.to_dict(exclude_timestamp=False, exclude_config_update=True),
+            history=history,
             state=_adapter(type(call.state)).dump_python(call.state, mode="json"),
         )
 
@@ -87,7 +91,7 @@ class Checkpoint:
         """Make `call` what it was, and give its history. Raises UnreadableCheckpoint."""
         try:
             state = _adapter(type(call.state)).validate_python(self.state)
-            history = ChatContext.from_dict(self.history)
+            history = ChatContext.from_dict({"items": [json.loads(item) for item in self.history]})
         except ValidationError as error:
             raise UnreadableCheckpoint(str(error)) from error
         end_before(history, time.time())
@@ -114,6 +118,24 @@ def end_before(history: ChatContext, now_s: float) -> None:
         item.created_at = min(item.created_at, now_s)
 
 
+class History:
+    """A history that grows, as JSON: what was said long ago is put into words once."""
+
+    def __init__(self) -> None:
+        self._settled: dict[str, str] = {}
+
+    def documents(self, history: ChatContext) -> list[str]:
+        """Each item of the history."""
+        items = [item for item in history.items if item.type != "agent_config_update"]
+        documents = [self._settled.get(item.id) or _document(item) for item in items[:-STILL_CHANGING]]
+        self._settled = {item.id: made for item, made in zip(items, documents, strict=False)}
+        return documents + [_document(item) for item in items[-STILL_CHANGING:]]
+
+
+def _document(item: ChatItem) -> str:
+    return json.dumps(ChatContext([item]).to_dict(exclude_timestamp=False)["items"][0])
+
+
 class Checkpoints:
     """Hands the newest checkpoint on whenever something was said or done.
 
@@ -124,6 +146,7 @@ class Checkpoints:
         self._call = call
         self._turn = turn
         self._save = save
+        self._history = History()
         self._session: AgentSession[Call] | None = None
 
     def follow(self, session: AgentSession[Call]) -> None:
@@ -139,7 +162,8 @@ class Checkpoints:
 
     def _document(self) -> str:
         assert self._session is not None
-        return Checkpoint.of(self._call, self._turn(), self._session.history).document()
+        history = self._history.documents(self._session.history)
+        return Checkpoint.of(self._call, self._turn(), history).document()
 
     def _on_item(self, _: ConversationItemAddedEvent) -> None:
         self.take()

@@ -281,7 +281,10 @@ async def _give_up(live: LiveCall, warm: Warm) -> None:
     async with AgentSession[Call](tts=pipeline.tts, userdata=call) as session:
         await session.start(Agent(instructions=""), room=ctx.room, room_options=room_options())
         if await _meet(live) is not None:
-            await take_leave(session, service_phrases.words("farewell", call.language))
+            clips = Clips(pipeline.tts, voice_name(warm.settings, profile.tts), warm.parent.clips)
+            clips.load(call.language)
+            words = service_phrases.words("farewell", call.language)
+            await take_leave(session, words, clips.get("farewell", call.language))
     live.finish(ending.TOO_MANY_RESTARTS)
 
 

@@ -7,11 +7,12 @@ import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
-from livekit.agents import AgentSession, ConversationItemAddedEvent, UserStateChangedEvent
+from livekit.agents import NOT_GIVEN, AgentSession, ConversationItemAddedEvent, UserStateChangedEvent
 from livekit.agents.llm import ChatMessage
 
 from callpool import ending
 from callpool.call import Call
+from callpool.clips import Clip, played
 from callpool.ending import Ending
 from callpool.service_phrases import Key, words_for
 from callpool.setting_groups import Manners as Settings
@@ -30,11 +31,15 @@ TURN_S = 2.0
 """How long such words may take to become a turn, seconds: more than the longest end of a turn (1.5 s)."""
 
 
-async def take_leave(session: AgentSession[Call], words: str) -> None:
-    """Say the last words of a call. A voice that hangs is not waited for, so that no room stays open."""
+async def take_leave(session: AgentSession[Call], words: str, clip: Clip | None = None) -> None:
+    """Say the last words of a call; `clip`: of the same words, synthesized before.
+
+    A voice that hangs is not waited for, so that no room stays open.
+    """
+    audio = NOT_GIVEN if clip is None else played(clip)
     try:
         async with asyncio.timeout(LAST_WORDS_S):
-            await session.say(words, allow_interruptions=False).wait_for_playout()
+            await session.say(words, audio=audio, allow_interruptions=False).wait_for_playout()
     except TimeoutError:
         logger.warning("last words were not spoken", extra={"action": "last_words_late"})
     except RuntimeError:  # the session is closing

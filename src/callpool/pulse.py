@@ -47,8 +47,8 @@ class Patience:
 
     answer_s: float
     """From the end of the caller's turn, seconds. The longest wait that a call comes through by itself is
-    29 s: three models that hang for 3 s each, asked twice, then a voice that hangs for 5 s, asked twice. A
-    tool may take 5 s, and what it gives is a sign of life."""
+    18 s: a language model and a voice are given up after `tries.PATIENCE_S` each. A tool may take 5 s, and
+    what it gives is a sign of life."""
     silence_s: float
     """After which a silent caller is spoken to."""
     monologue_s: float

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
-from livekit.agents.llm import ChatContext, FunctionCall, FunctionCallOutput
+from livekit.agents.llm import ChatContext, ChatMessage, FunctionCall, FunctionCallOutput
 
 from callpool.call import Call, Caller
-from callpool.checkpoint import Checkpoint, Checkpoints, UnreadableCheckpoint
+from callpool.checkpoint import Checkpoint, Checkpoints, History, UnreadableCheckpoint
 from callpool.resumption import Resumption
 from callpool.store.record import LatencyMs, ToolUse, Turn
 from callpool.understanding import Understanding
@@ -62,7 +62,7 @@ def a_history() -> ChatContext:
 
 def test_a_call_is_what_it_was() -> None:
     """State, stage, language, counts and every word survive the way through the store."""
-    document = Checkpoint.of(a_call(), TURN, a_history()).document()
+    document = Checkpoint.of(a_call(), TURN, History().documents(a_history())).document()
     found = Checkpoint.read(document)
     call = Call("c_1", "call-c_1", "callpool", epoch=2, state=Case())
     history = found.restore(call)
@@ -81,6 +81,18 @@ def test_a_call_is_what_it_was() -> None:
     ]
 
 
+def test_a_history_that_grows_is_complete_and_as_new() -> None:
+    """However it grew: items change for a while, are put in between, and go."""
+    kept, history = History(), ChatContext.empty()
+    for number in range(30):
+        message = history.add_message(role="user", content=f"number {number}")
+        kept.documents(history)
+        message.interrupted = True
+    history.items.insert(2, ChatMessage(role="assistant", content=["in between"]))
+    del history.items[5]
+    assert kept.documents(history) == History().documents(history)
+
+
 def a_history_of(history: ChatContext) -> ChatContext:
     """The same, made anew with the ids that the first one has."""
     return ChatContext.from_dict(history.to_dict())
@@ -97,7 +109,7 @@ class Session:
 
 def test_the_state_of_another_roster_is_refused() -> None:
     """After a change of roster a call begins anew rather than with half a state."""
-    found = Checkpoint.read(Checkpoint.of(a_call(), TURN, a_history()).document())
+    found = Checkpoint.read(Checkpoint.of(a_call(), TURN, []).document())
     with pytest.raises(UnreadableCheckpoint):
         found.restore(Call("c_1", "call-c_1", "callpool", state=3))
 
@@ -113,7 +125,7 @@ def test_plain_state_needs_no_class() -> None:
     """A roster without a state of its own has a dictionary."""
     call = a_call()
     call.state = {"seats": 3}
-    found = Checkpoint.read(Checkpoint.of(call, TURN, ChatContext.empty()).document())
+    found = Checkpoint.read(Checkpoint.of(call, TURN, []).document())
     call = Call("c_1", "call-c_1", "callpool", state={})
     found.restore(call)
     assert call.state == {"seats": 3}

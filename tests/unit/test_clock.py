@@ -10,7 +10,7 @@ import pytest
 from livekit.agents.llm import ChatContext
 
 from callpool.call import Call
-from callpool.checkpoint import Checkpoint
+from callpool.checkpoint import Checkpoint, History
 from callpool.clock import Clock
 from callpool.store.record import Turn
 
@@ -94,7 +94,7 @@ def test_the_history_of_a_machine_that_is_ahead_is_restored_in_order(monkeypatch
     history.add_message(role="user", content="one", created_at=NOW_S + 20)
     history.add_message(role="assistant", content="two", created_at=NOW_S + 25)
     call = Call("c_1", "call-c_1", "callpool", state={})
-    document = Checkpoint.of(call, Turn(1, "reception"), history).document()
+    document = Checkpoint.of(call, Turn(1, "reception"), History().documents(history)).document()
     monkeypatch.setattr("time.time", lambda: NOW_S)
     restored = Checkpoint.read(document).restore(Call("c_1", "call-c_1", "callpool", state={}))
     restored.add_message(role="user", content="three", created_at=NOW_S + 1)
@@ -109,7 +109,7 @@ def test_how_long_a_call_has_lasted_is_counted(monkeypatch: pytest.MonkeyPatch) 
     call = Call("c_1", "call-c_1", "callpool", state={}, taken_at=steady_s)
     steady_s = 160.0
     assert call.lasted_s == 60
-    document = Checkpoint.of(call, Turn(1, "reception"), ChatContext.empty()).document()
+    document = Checkpoint.of(call, Turn(1, "reception"), []).document()
     steady_s = 7.0  # another machine
     monkeypatch.setattr("time.time", lambda: NOW_S + HOUR_S)
     next_one = Call("c_1", "call-c_1", "callpool", state={}, taken_at=steady_s)

@@ -184,7 +184,7 @@ async def test_last_words_into_a_closed_session_raise_nothing() -> None:
     """There is nobody left to hear them."""
 
     class Closed(FakeSession):
-        def say(self, words: str, allow_interruptions: bool = True) -> FakeSpeech:
+        def say(self, words: str, allow_interruptions: bool = True, audio: object = None) -> FakeSpeech:
             raise RuntimeError("AgentSession isn't running")
 
     session: Any = Closed()

@@ -68,8 +68,8 @@ class SyntheticCaller:
         self._room: rtc.Room | None = None
         self._microphone: Microphone | None = None
 
-    async def join(self, url: str, token: str) -> None:
-        """Enter the room and open the microphone. Raises JoinError."""
+    async def join(self, url: str, token: str, *, microphone: bool = True) -> None:
+        """Enter the room and open the microphone, if there is to be one. Raises JoinError."""
         room = rtc.Room()
         room.on("track_subscribed", self._on_track)
         room.on("disconnected", self._on_disconnected)
@@ -81,6 +81,8 @@ class SyntheticCaller:
             raise JoinError(f"LiveKit at {url} did not let the caller in: {error.message}") from error
         self.joined_at = time.monotonic()
         self._room = room
+        if not microphone:
+            return
         self._microphone = Microphone(self.sent)
         self._microphone.open()
         options = rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE)
@@ -131,7 +133,7 @@ class SyntheticCaller:
     async def speak(self, samples: Samples) -> Spoken:
         """Say something. Returns when its last audible 10 ms has been sent."""
         if self._microphone is None:
-            raise JoinError("the caller is in no room: join before speaking")
+            raise JoinError("the caller has no microphone: join with one before speaking")
         return await self._microphone.play(samples)
 
     async def wait_for_audio(self, since: float, patience_s: float) -> float | None:
@@ -176,7 +178,7 @@ class SyntheticCaller:
         themselves.
         """
         if self._microphone is None:
-            raise JoinError("the caller is in no room: join before speaking")
+            raise JoinError("the caller has no microphone: join with one before speaking")
         spoken = await self._microphone.play(samples)
         deadline = spoken.started_at + timeout_s
         while (silent := self.ear.quiet_after(spoken.started_at, quiet_s)) is None:
