@@ -11,6 +11,7 @@ from livekit.agents import (
     AgentSession,
     ConversationItemAddedEvent,
     ErrorEvent,
+    UserStateChangedEvent,
     UserTranscriptionTimeoutEvent,
 )
 from livekit.agents.llm import ChatMessage, LLMError
@@ -49,15 +50,14 @@ class Apology:
         give_up: Callable[[], None],
         *,
         clips: Clips | None = None,
-        is_deaf: Callable[[], bool] = lambda: False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`is_deaf`: whether speech to text is known to fail, so that the caller was not unclear."""
         self._session = session
         self._give_up = give_up
         self._clips = clips
-        self._is_deaf = is_deaf
         self._clock = clock
+        self._has_told = False
+        """Whether the caller knows that what they said last was not heard."""
         self._failures = 0
         self._failing_since_s = 0.0
         self._has_voice = False
@@ -65,8 +65,15 @@ class Apology:
         self._spoken: list[str] = []
         self._overlap = Overlap(session)
         session.on("error", self._on_error)
+        session.on("user_state_changed", self._on_caller)
         session.on("user_transcription_timeout", self._on_unheard)
         session.on("conversation_item_added", self._on_item)
+
+    def own_up(self, speech_s: float) -> None:
+        """Speech to text fails, and the caller has spoken for so long, seconds: they were not unclear."""
+        if speech_s >= LEAST_SPEECH_S and self._may_answer():
+            self._has_told = True
+            self._apologize()
 
     def _on_error(self, event: ErrorEvent) -> None:
         match event.error:
@@ -76,16 +83,21 @@ class Apology:
                 self._apologize(is_mute=not self._has_voice)
 
     def _on_unheard(self, event: UserTranscriptionTimeoutEvent) -> None:
-        """The caller spoke and no words came of it. A murmur while the agent speaks wants no answer."""
-        listening = self._session.agent_state == "listening" and not self._overlap.began_over
-        if event.speech_duration < LEAST_SPEECH_S or not listening or self._is_speaking():
-            return
-        if self._is_deaf():
-            self._apologize()
+        """The caller spoke and no words came of it."""
+        if event.speech_duration < LEAST_SPEECH_S or self._has_told or not self._may_answer():
             return
         call = self._session.userdata
         misses = call.understanding.miss_sound(caller_turns(self._session))
         self._say("farewell" if misses > UNHEARD else offer(misses))
+
+    def _may_answer(self) -> bool:
+        """A murmur while the agent speaks wants no answer, and who goes on speaking is not talked over."""
+        listening = self._session.agent_state == "listening" and self._session.user_state != "speaking"
+        return listening and not self._overlap.began_over and not self._is_speaking()
+
+    def _on_caller(self, event: UserStateChangedEvent) -> None:
+        if event.new_state == "speaking":
+            self._has_told = False
 
     def _apologize(self, *, is_mute: bool = False) -> None:
         """`is_mute`: no voice was ever heard, so that only a clip can be."""

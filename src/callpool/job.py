@@ -218,12 +218,8 @@ async def answer(ctx: JobContext) -> None:
     pipeline.follow(session)
     clips = Clips(pipeline.tts, voice_name(warm.settings, profile.tts), warm.parent.clips)
     dead_air = DeadAir(session, clips)
-    Apology(
-        session,
-        give_up=lambda: live.finish(ending.PROVIDER_FAILED),
-        clips=clips,
-        is_deaf=lambda: pipeline.stt.failing,
-    )
+    apology = Apology(session, give_up=lambda: live.finish(ending.PROVIDER_FAILED), clips=clips)
+    pipeline.stt.on_deaf = apology.own_up
     Manners(session, warm.settings.manners, end=lambda how: live.finish(how))
     end_speech_at_first_word(session)
     Clock(session)

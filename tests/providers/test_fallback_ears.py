@@ -118,17 +118,24 @@ async def test_a_sentence_is_heard_though_the_only_ears_fail(
         assert not chain.failing
 
 
-async def test_ears_that_never_hear_are_known_to_fail(spoken: Callable[[str, int], Samples]) -> None:
+@pytest.mark.parametrize(("fault", "kind"), [("hang", "timeout"), ("500", "5xx")])
+async def test_ears_that_never_hear_are_known_to_fail(
+    fault: FaultKind, kind: str, spoken: Callable[[str, int], Samples]
+) -> None:
     """So that nobody tells the caller that they were unclear."""
     told: list[tuple[str, str]] = []
-    async with chained(hearing("words", "hang")) as chain:
+    unheard_s: list[float] = []
+    async with chained(hearing("words", fault)) as chain:
         assert isinstance(chain, EarChain)
+        chain.on_deaf = unheard_s.append
         chain.standing = Standing(lambda seen: told.append((seen.part, seen.kind)))
         voice = spoken("I am calling about order number one two three four.", RATE_HZ)
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(words_of_one_sentence(chain, voice), 9)
         assert chain.failing
-    assert told[0] == ("stt", "timeout")
+    assert told[0] == ("stt", kind)
+    assert len(unheard_s) == 1
+    assert unheard_s[0] > 2
 
 
 @asynccontextmanager

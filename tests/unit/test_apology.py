@@ -21,10 +21,9 @@ class Failing(FakeSession):
     def __init__(self, language: str = "en") -> None:
         super().__init__(language)
         self.given_up = False
-        self.deaf = False
         self.now_s = 0.0
         session: Any = self
-        Apology(session, self.give_up, is_deaf=lambda: self.deaf, clock=lambda: self.now_s)
+        self.apology = Apology(session, self.give_up, clock=lambda: self.now_s)
 
     def give_up(self) -> None:
         self.given_up = True
@@ -154,12 +153,23 @@ async def test_a_murmur_into_our_own_words_wants_no_answer(session: Failing) -> 
 
 async def test_a_caller_is_not_blamed_for_ears_that_fail(session: Failing) -> None:
     """What nobody heard was not unclear; when it lasts, the call ends with words."""
-    session.deaf = True
     for _ in range(4):
-        session.miss(2.0)
+        session.caller("speaking")
+        session.caller("listening")
+        session.apology.own_up(2.0)
+        session.miss(2.0)  # the SDK notices as well, later
         session.now_s += OUTAGE_S / 3
     assert session.said == texts("apology", "apology", "apology", "farewell")
     assert session.given_up
+
+
+async def test_a_caller_who_goes_on_is_not_talked_over_by_an_apology(session: Failing) -> None:
+    """Nor is a cough apologized for."""
+    session.caller("speaking")
+    session.apology.own_up(4.0)
+    session.caller("listening")
+    session.apology.own_up(0.6)
+    assert session.said == []
 
 
 async def test_a_voice_that_fails_is_apologized_for(session: Failing) -> None:

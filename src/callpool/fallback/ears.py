@@ -13,7 +13,7 @@ import contextlib
 import logging
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from livekit import rtc
@@ -76,6 +76,9 @@ class EarChain(stt.FallbackAdapter):
         self.standing = standing or Standing()
         self.failing = False
         """Whether nobody listens at the moment, or what was said last went unheard."""
+        self.on_deaf: Callable[[float], None] = lambda _: None
+        """Called when nobody has words for what was said, while that is a failure and no cough: with how long
+        it was, seconds."""
         self._streams: set[EarStream] = set()
 
     def stream(
@@ -140,6 +143,10 @@ class EarStream(RecognizeStream):
         self._spoke_at_s: float | None = None
         self._silent_at_s: float | None = None
         self._has_words = False
+        self._unheard = 0
+        """Sounds in a row that two connections had no words for."""
+        self._is_told = False
+        """Whether it was told that what was said last went unheard."""
         self._due: asyncio.TimerHandle | None = None
         self._closing: set[asyncio.Task[None]] = set()
         super().__init__(stt=chain, conn_options=ONE_TRY)
@@ -148,6 +155,7 @@ class EarStream(RecognizeStream):
         """As the chain's."""
         now_s = asyncio.get_running_loop().time()
         if speaking:
+            self._is_told = False
             if self._spoke_at_s is None:
                 self._has_words = False
                 self._spoke_at_s = now_s
@@ -234,6 +242,7 @@ class EarStream(RecognizeStream):
             return
         if words:
             self._has_words = True
+            self._unheard = 0
             self._failures = self._lapses[connection.member] = 0
             self._chain.serves(connection.member)
             if event.type == SpeechEventType.FINAL_TRANSCRIPT:
@@ -292,11 +301,18 @@ class EarStream(RecognizeStream):
 
     def _on_due(self) -> None:
         """No words came of what was said: is the connection deaf, or was it no speech?"""
-        if self._task.done() or self._spoke_at_s is None or not self._open:
+        if self._task.done() or self._spoke_at_s is None:
             return
-        end_s = self._silent_at_s or asyncio.get_running_loop().time()
+        now_s = asyncio.get_running_loop().time()
+        end_s = self._silent_at_s or now_s
         spoken_s = end_s - self._spoke_at_s
-        if spoken_s < LEAST_SPEECH_S and not self._has_words:
+        if not self._open:
+            # Nobody to ask: what was said is kept for whoever comes.
+            if now_s - end_s < 2 * SILENT_S:
+                self._look_again(SILENT_S)
+            else:
+                self._tell(spoken_s)
+        elif spoken_s < LEAST_SPEECH_S and not self._has_words:
             self._understood()
         elif len(self._open) == 1:
             logger.warning(
@@ -307,11 +323,18 @@ class EarStream(RecognizeStream):
             self._look_again(SILENT_S)
         else:
             # Two that hear nothing: a noise, or a provider that is down. The newer connection is kept.
-            if spoken_s >= CERTAIN_SPEECH_S or self._has_words:
+            self._unheard += 1
+            if spoken_s >= CERTAIN_SPEECH_S or self._has_words or self._unheard > 1:
                 self._chain.failing = True
                 self._report(self._open[0], APITimeoutError("no words of what was said"))
             self._close(self._open[0])
             self._understood()
+            self._tell(spoken_s)
+
+    def _tell(self, spoken_s: float) -> None:
+        if self._chain.failing and not self._is_told:
+            self._is_told = True
+            self._chain.on_deaf(spoken_s)
 
     def _report(self, connection: Connection, error: Exception) -> None:
         chain, kind = self._chain, kind_of(error)
