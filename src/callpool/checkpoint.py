@@ -92,7 +92,7 @@ class Checkpoint:
         try:
             state = _adapter(type(call.state)).validate_python(self.state)
             history = ChatContext.from_dict({"items": [json.loads(item) for item in self.history]})
-        except ValidationError as error:
+        except ValueError as error:  # a history that is no JSON, or anything that is not what it should be
             raise UnreadableCheckpoint(str(error)) from error
         end_before(history, time.time())
         call.stage = self.stage

@@ -37,7 +37,7 @@ from callpool.identification import Identification
 from callpool.isolation import step_behind
 from callpool.language import Languages
 from callpool.language_models import LanguageModels
-from callpool.line import Hello, Line
+from callpool.line import Hello, Line, Resumed
 from callpool.live_call import LiveCall
 from callpool.manners import Manners, take_leave
 from callpool.mcp_servers import McpServers
@@ -60,13 +60,13 @@ LEFT_ALREADY_S = 2.0
 """The same for a room that its caller made by joining it: who is not in it now has left again, seconds."""
 CLOSED_ROOM = frozenset(
     {
-        rtc.DisconnectReason.UNKNOWN_REASON,
         rtc.DisconnectReason.CLIENT_INITIATED,
         rtc.DisconnectReason.ROOM_DELETED,
         rtc.DisconnectReason.ROOM_CLOSED,
     }
 )
-"""Why a job leaves a room whose caller is gone. For any other reason it lost the server."""
+"""Why a job leaves a room whose caller is gone. For any other reason it lost the server: also for an unknown
+one, which is what a connection says that could not be mended."""
 
 
 @dataclass(frozen=True)
@@ -172,7 +172,9 @@ async def answer(ctx: JobContext) -> None:
     warm.line.listen(live.hear)
     progress = Progress(Patience.of(warm.settings), lambda: attended(ctx.room, call))
     live.pulse = Pulse(warm.line, hello, progress)
-    turn, history = restore(call, claim)
+    if claim.cause:
+        warm.line.say(Resumed(claim.cause))
+    turn, history = restore(call, claim, [stage.name for stage in warm.roster.stages])
     if claim.losses > MOST_RESTARTS:
         await _give_up(live, warm)
         return
@@ -227,7 +229,7 @@ async def answer(ctx: JobContext) -> None:
 
     await session.start(agent, room=ctx.room, room_options=room_options())
     dead_air.start()
-    participant = await _meet(live)
+    participant = await _meet(live, warm.settings.turns.return_s)
     if participant is None:
         return
     dead_air.expect()
@@ -276,7 +278,7 @@ async def _give_up(live: LiveCall, warm: Warm) -> None:
     )
     async with AgentSession[Call](tts=pipeline.tts, userdata=call) as session:
         await session.start(Agent(instructions=""), room=ctx.room, room_options=room_options())
-        if await _meet(live) is not None:
+        if await _meet(live, warm.settings.turns.return_s) is not None:
             clips = Clips(pipeline.tts, voice_name(warm.settings, profile.tts), warm.parent.clips)
             clips.load(call.language)
             words = service_phrases.words("farewell", call.language)
@@ -284,12 +286,15 @@ async def _give_up(live: LiveCall, warm: Warm) -> None:
     live.finish(ending.TOO_MANY_RESTARTS)
 
 
-async def _meet(live: LiveCall) -> rtc.RemoteParticipant | None:
+async def _meet(live: LiveCall, return_s: float) -> rtc.RemoteParticipant | None:
     """The caller, once they are in the room. None: they have left again, or nobody came."""
     call, ctx = live.call, live.ctx
     has_left = call.was_invited and not ctx.room.remote_participants
+    patience_s = LEFT_ALREADY_S if has_left else NO_CALLER_S
+    if has_left and call.is_redispatched:
+        patience_s = return_s  # they were here, and may be dialling in again
     try:
-        async with asyncio.timeout(LEFT_ALREADY_S if has_left else NO_CALLER_S):
+        async with asyncio.timeout(patience_s):
             participant = await ctx.wait_for_participant()
     except (TimeoutError, RuntimeError):  # the latter: the room was closed meanwhile
         live.finish(ending.CALLER_LEFT if has_left else ending.NO_CALLER)

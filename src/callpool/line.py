@@ -53,6 +53,13 @@ class Leave:
 
 
 @dataclass(frozen=True)
+class Resumed:
+    """From a job: it goes on with a call whose last job ended so, such as `job_died`."""
+
+    cause: str
+
+
+@dataclass(frozen=True)
 class Observed:
     """From a job: what a provider did. `kind`: `ok`, or how it failed (`429`, `timeout`, `dropped`, …)."""
 
@@ -71,7 +78,7 @@ class Breaker:
     open: bool
 
 
-Message = Hello | Leave | Beat | Farewell | Observed | Breaker
+Message = Hello | Leave | Beat | Farewell | Resumed | Observed | Breaker
 _KINDS: dict[str, type[Message]] = {kind.__name__: kind for kind in get_args(Message)}
 
 

@@ -67,17 +67,18 @@ class LiveCall:
         return claim if claim.outcome == "taken" else None
 
     def save_stage(self, entry: StageEntry) -> None:
-        self.writer.submit(lambda: self.calls.stage_entered(self.call.call_id, entry))
+        self.writer.submit(lambda: self.calls.stage_entered(self.call.call_id, entry, job_id=self.job.job_id))
 
     def save_language(self, code: str) -> None:
-        self.writer.submit(lambda: self.calls.set_language(self.call.call_id, code))
+        self.writer.submit(lambda: self.calls.set_language(self.call.call_id, code, job_id=self.job.job_id))
 
     def save_turn(self, turn: Turn) -> None:
-        self.writer.submit(lambda: self.calls.record_turn(self.call.call_id, turn))
+        self.writer.submit(lambda: self.calls.record_turn(self.call.call_id, turn, job_id=self.job.job_id))
 
     def save_caller(self) -> None:
-        caller = self.call.caller
-        self.writer.submit(lambda: self.calls.set_caller(self.call.call_id, caller.kind, caller.identity))
+        kind, identity = self.call.caller.kind, self.call.caller.identity
+        job_id = self.job.job_id
+        self.writer.submit(lambda: self.calls.set_caller(self.call.call_id, kind, identity, job_id=job_id))
 
     def save_checkpoint(self, make: Callable[[], str]) -> None:
         """Write the newest checkpoint in its turn; it is made when it is written."""
@@ -111,8 +112,7 @@ class LiveCall:
         if final in RECOVERABLE:
             self._lose(final)
             return None
-        now, call_id, job_id = datetime.now(UTC), self.call.call_id, self.job.job_id
-        self.writer.submit(lambda: self.calls.job_ended(call_id, job_id, now, final.reason))
+        now = datetime.now(UTC)
         self.writer.submit(lambda: self._write_end(final, now))
         await self.writer.settle(RECORD_FIRST_S)
         if self.superseded:
@@ -154,7 +154,5 @@ class LiveCall:
 
     async def _write_end(self, final: Ending, now: datetime) -> None:
         """End the call, unless another job serves it by now: this one may have been cut off for a while."""
-        if await self.calls.serves(self.call.call_id, self.job.job_id):
-            await self.calls.end(self.call.call_id, final, now)
-        else:
+        if not await self.calls.finish(self.call.call_id, self.job.job_id, final, now):
             self.supersede()

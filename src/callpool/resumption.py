@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Collection
 
 from livekit.agents import AgentSession
 from livekit.agents.llm import ChatContext, ChatMessage
@@ -23,12 +24,17 @@ end the next one, too."""
 _QUESTION = re.compile(r"[^.!?…]*\?\s*$")
 
 
-def restore(call: Call, claim: Claim) -> tuple[Turn | None, ChatContext | None]:
-    """Make the call what an earlier job knew. Gives the last turn and the history; None: it begins."""
+def restore(call: Call, claim: Claim, stages: Collection[str]) -> tuple[Turn | None, ChatContext | None]:
+    """Make the call what an earlier job knew. Gives the last turn and the history; None: it begins.
+
+    `stages`: those of the roster, which may have changed since.
+    """
     if claim.checkpoint is None:
         return None, None
     try:
         checkpoint = Checkpoint.read(claim.checkpoint)
+        if checkpoint.stage not in stages:
+            raise UnreadableCheckpoint(f"no stage is called {checkpoint.stage!r}")
         history = checkpoint.restore(call)
     except UnreadableCheckpoint as error:
         logger.warning("a call begins anew", extra={"action": "checkpoint_unreadable", "error": str(error)})

@@ -15,7 +15,7 @@ from callpool.admission import Admission
 from callpool.breaker import Breakers
 from callpool.burial import Burial, call_of
 from callpool.errors import CallpoolError, SettingError
-from callpool.line import Breaker, Farewell, Hello, Leave, Message, Observed, Switchboard
+from callpool.line import Breaker, Farewell, Hello, Leave, Message, Observed, Resumed, Switchboard
 from callpool.listening import listen
 from callpool.mcp_servers import McpServers
 from callpool.membership import Membership, worker_name
@@ -231,6 +231,8 @@ class Worker:
             case Hello():
                 for breaker in self._breakers.now:
                     self._switchboard.tell(breaker, hello.job_id)
+            case Resumed():
+                self._metrics.count_resumed(message)
             case Observed():
                 self._metrics.observe(message)
                 self._breakers.take(message)

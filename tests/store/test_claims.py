@@ -14,7 +14,7 @@ from callpool.ending import Ending
 from callpool.settings import Settings
 from callpool.store.calls import Calls
 from callpool.store.claims import Claim
-from callpool.store.record import Job
+from callpool.store.record import Job, StageEntry, Turn
 
 
 def a_call(epoch: int = 1, call_id: str = "c_1") -> Call:
@@ -73,13 +73,43 @@ async def test_a_later_epoch_takes_the_call_over(calls: Calls) -> None:
     assert await calls.save_checkpoint("c_1", "AJ_2", "what was said since")
 
 
-async def test_a_job_can_find_out_whether_it_still_serves(calls: Calls) -> None:
+async def test_a_job_that_serves_no_more_changes_nothing(calls: Calls) -> None:
     """It may have been cut off from everything for a while."""
-    assert await calls.serves("c_1", "AJ_1")
     await calls.claim(a_call(), a_job("AJ_1"))
-    assert await calls.serves("c_1", "AJ_1")
     await calls.claim(a_call(epoch=2), a_job("AJ_2"))
-    assert not await calls.serves("c_1", "AJ_1")
+    await calls.record_turn("c_1", Turn(1, "greeting", caller_text="new"), job_id="AJ_2")
+    await calls.record_turn("c_1", Turn(1, "greeting", caller_text="stale"), job_id="AJ_1")
+    await calls.stage_entered("c_1", StageEntry("closing", datetime.now(UTC)), job_id="AJ_1")
+    await calls.set_language("c_1", "fr", job_id="AJ_1")
+    await calls.set_caller("c_1", "phone", "stale", job_id="AJ_1")
+    assert not await calls.finish("c_1", "AJ_1", ending.CALLER_LEFT, datetime.now(UTC))
+    record = await calls.get("c_1")
+    assert record is not None
+    assert [turn.caller_text for turn in record.turns] == ["new"]
+    assert record.stages == ()
+    assert (record.language, record.caller.kind, record.ending) == ("en", "browser", None)
+    assert [job.how for job in record.jobs] == ["caller_left", None]
+
+
+async def test_a_job_and_its_call_are_over_at_once(calls: Calls) -> None:
+    """Nobody finds one of them ended and the other not."""
+    await calls.claim(a_call(), a_job("AJ_1"))
+    assert await calls.finish("c_1", "AJ_1", ending.GOODBYE, datetime.now(UTC))
+    record = await calls.get("c_1")
+    assert record is not None
+    assert (record.ending, record.jobs[0].how) == (ending.GOODBYE, "goodbye")
+    assert not await lost(calls, "AJ_1"), "its process ends after that"
+    assert await calls.claim(a_call(epoch=2), a_job("AJ_2")) == Claim("over")
+
+
+async def test_a_job_that_took_another_call_than_it_was_sent_for_loses_that(calls: Calls) -> None:
+    """A token that is used again leads to a new call in the same room."""
+    await calls.claim(a_call(), a_job("AJ_1"))
+    await calls.finish("c_1", "AJ_1", ending.GOODBYE, datetime.now(UTC))
+    await calls.claim(replace(a_call(), call_id="c_RM_1"), a_job("AJ_2"))
+    assert await lost(calls, "AJ_2"), "lost says that it was sent for c_1"
+    again = await calls.claim(replace(a_call(epoch=2), call_id="c_RM_1"), a_job("AJ_3"))
+    assert (again.outcome, again.cause) == ("taken", "job_died")
 
 
 async def test_an_older_epoch_comes_too_late(calls: Calls) -> None:

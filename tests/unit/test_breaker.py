@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from callpool.breaker import FAILURES, MOST_PAUSE_S, PAUSE_S, WITHIN_S, Breakers
 from callpool.fallback.standing import AVOIDED_S, MOST_HONOURED_S, Standing
-from callpool.line import Breaker, Observed, decode, encode
+from callpool.line import Breaker, Observed, Resumed, decode, encode
 from callpool.telemetry.metrics import WorkerMetrics
 
 
@@ -122,12 +122,14 @@ def test_metrics_count_failures_and_show_breakers() -> None:
     metrics.observe(seen("5xx"))
     metrics.observe(seen("ok"))
     metrics.set_breaker(Breaker("openai", "llm", open=True))
+    metrics.count_resumed(Resumed("job_died"))
     page = metrics.page().decode().splitlines()
     assert {
         "callpool_active_jobs 2.0",
         "callpool_job_capacity 4.0",
         "callpool_draining 0.0",
         'callpool_jobs_refused_total{reason="capacity"} 3.0',
+        'callpool_resumed_calls_total{cause="job_died"} 1.0',
         'callpool_provider_errors_total{kind="5xx",provider="openai"} 1.0',
         'callpool_provider_breaker_open{part="llm",provider="openai"} 1.0',
     } <= set(page)

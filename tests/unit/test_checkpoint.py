@@ -10,7 +10,8 @@ from livekit.agents.llm import ChatContext, ChatMessage, FunctionCall, FunctionC
 
 from callpool.call import Call, Caller
 from callpool.checkpoint import Checkpoint, Checkpoints, History, UnreadableCheckpoint
-from callpool.resumption import Resumption
+from callpool.resumption import Resumption, restore
+from callpool.store.claims import Claim
 from callpool.store.record import LatencyMs, ToolUse, Turn
 from callpool.understanding import Understanding
 from callpool_tools.case import Case, PendingWrite
@@ -112,6 +113,15 @@ def test_the_state_of_another_roster_is_refused() -> None:
     found = Checkpoint.read(Checkpoint.of(a_call(), TURN, []).document())
     with pytest.raises(UnreadableCheckpoint):
         found.restore(Call("c_1", "call-c_1", "callpool", state=3))
+
+
+def test_a_call_in_a_stage_that_is_gone_begins_anew() -> None:
+    """A roster may be renamed while calls go on; job after job would fail of the old name."""
+    claim = Claim("taken", checkpoint=Checkpoint.of(a_call(), TURN, []).document())
+    call = Call("c_1", "call-c_1", "callpool", epoch=2, state=Case())
+    assert restore(call, claim, ["reception"]) == (None, None)
+    assert (call.stage, call.state) == ("", Case())
+    assert restore(call, claim, ["reception", "problem_solving"])[0] == TURN
 
 
 @pytest.mark.parametrize("document", ["", "null", "{}", '{"stage": "greeting"}'])

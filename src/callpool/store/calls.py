@@ -21,7 +21,7 @@ from callpool.ending import Ending
 from callpool.errors import StoreError
 from callpool.privacy.masking import mask
 from callpool.store import schema
-from callpool.store.claims import PROVISIONAL, Claims, first_row, forget
+from callpool.store.claims import PROVISIONAL, Claims, first_row, forget, serves
 from callpool.store.engine import explained, shown
 from callpool.store.reading import job_of, read
 from callpool.store.record import CallRecord, Job, StageEntry, Turn
@@ -34,7 +34,8 @@ class Calls(Claims):
     """The store at a URL with an asynchronous driver (`settings.store_url`). Connects when it is first used.
 
     `plain_texts` keeps what was said as it was said; else it is masked. Every method raises StoreError, with
-    one line, for a database that cannot be used.
+    one line, for a database that cannot be used. A `job_id` beside what is to be written: only as long as
+    that job serves the call, or nobody does.
     """
 
     def __init__(self, url: str, *, plain_texts: bool = False) -> None:
@@ -78,7 +79,7 @@ class Calls(Claims):
 
         return await self._write_call(call_id, work)
 
-    async def stage_entered(self, call_id: str, entry: StageEntry) -> None:
+    async def stage_entered(self, call_id: str, entry: StageEntry, *, job_id: str | None = None) -> None:
         """The call entered a stage; again with the same stage and time: what is now known of it."""
 
         async def work(connection: AsyncConnection) -> None:
@@ -91,9 +92,9 @@ class Calls(Claims):
                 new.on_conflict_do_update(index_elements=["call_id", "entered_at", "stage"], set_=known)
             )
 
-        await self._write_call(call_id, work)
+        await self._write_served(call_id, job_id, work)
 
-    async def record_turn(self, call_id: str, turn: Turn) -> None:
+    async def record_turn(self, call_id: str, turn: Turn, *, job_id: str | None = None) -> None:
         """Write a turn, or what has become known of it since: None and empty `tools` leave what is there.
 
         Texts are masked here, before they reach the database.
@@ -118,7 +119,7 @@ class Calls(Claims):
                 rows = [{"call_id": call_id, "turn_n": turn.n, **vars(tool)} for tool in turn.tools]
                 await connection.execute(insert(tool_uses), rows)
 
-        await self._write_call(call_id, work)
+        await self._write_served(call_id, job_id, work)
 
     async def record_cost(self, call_id: str, job_id: str, items: Sequence[CostItem]) -> None:
         """What a job has used so far. Replaces what the same job said before; other jobs' items stay."""
@@ -132,16 +133,18 @@ class Calls(Claims):
 
         await self._write_call(call_id, work)
 
-    async def set_caller(self, call_id: str, kind: CallerKind, identity: str) -> None:
+    async def set_caller(
+        self, call_id: str, kind: CallerKind, identity: str, *, job_id: str | None = None
+    ) -> None:
         """The caller is in the room."""
 
         async def work(connection: AsyncConnection) -> None:
             known = {"caller_kind": kind, "caller_identity": identity}
             await connection.execute(update(calls).where(calls.c.call_id == call_id).values(known))
 
-        await self._write_call(call_id, work)
+        await self._write_served(call_id, job_id, work)
 
-    async def set_language(self, call_id: str, language: str) -> None:
+    async def set_language(self, call_id: str, language: str, *, job_id: str | None = None) -> None:
         """The caller speaks this language."""
 
         async def work(connection: AsyncConnection) -> None:
@@ -149,24 +152,29 @@ class Calls(Claims):
                 update(calls).where(calls.c.call_id == call_id).values(language=language)
             )
 
-        await self._write_call(call_id, work)
+        await self._write_served(call_id, job_id, work)
 
     async def end(self, call_id: str, ending: Ending, ended_at: datetime) -> bool:
         """End the call. The first ending stands, unless it was a weaker, provisional one (see PROVISIONAL).
 
         Gives whether this ending was taken.
         """
-        weaker = itertools.takewhile(lambda result: result != ending.result, PROVISIONAL)
-        replaceable: ColumnElement[bool] = calls.c.result.is_(None) | calls.c.result.in_(list(weaker))
+        return await self._write_call(call_id, lambda open: _end(open, call_id, ending, ended_at))
+
+    async def finish(self, call_id: str, job_id: str, ending: Ending, ended_at: datetime) -> bool:
+        """A job is over, and its call with it, at once: nobody ever finds the one without the other.
+
+        False: another job serves the call, which goes on.
+        """
 
         async def work(connection: AsyncConnection) -> bool:
-            changed = await connection.execute(
-                update(calls)
-                .where(calls.c.call_id == call_id, replaceable)
-                .values(result=ending.result, reason=ending.reason, ended_at=ended_at)
-            )
-            await forget(connection, call_id)
-            return changed.rowcount > 0
+            here = (jobs.c.call_id == call_id, jobs.c.job_id == job_id, jobs.c.ended_at.is_(None))
+            over = {"ended_at": ended_at, "how": ending.reason}
+            await connection.execute(update(jobs).where(*here).values(over))
+            if not await serves(connection, call_id, job_id):
+                return False
+            await _end(connection, call_id, ending, ended_at)
+            return True
 
         return await self._write_call(call_id, work)
 
@@ -204,6 +212,15 @@ class Calls(Claims):
             async with self._engine.connect() as connection:
                 return await read(connection, where, limit)
 
+    async def _write_served(
+        self, call_id: str, job_id: str | None, work: Callable[[AsyncConnection], Awaitable[None]]
+    ) -> None:
+        async def fenced(connection: AsyncConnection) -> None:
+            if job_id is None or await serves(connection, call_id, job_id):
+                await work(connection)
+
+        await self._write_call(call_id, fenced)
+
     async def _write_call(self, call_id: str, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
         try:
             return await self._write(work, call_id=call_id)
@@ -213,3 +230,15 @@ class Calls(Claims):
                     f"call {call_id} has no record in {shown(self._engine)}: it must begin first"
                 ) from error
             raise
+
+
+async def _end(connection: AsyncConnection, call_id: str, ending: Ending, ended_at: datetime) -> bool:
+    weaker = itertools.takewhile(lambda result: result != ending.result, PROVISIONAL)
+    replaceable: ColumnElement[bool] = calls.c.result.is_(None) | calls.c.result.in_(list(weaker))
+    changed = await connection.execute(
+        update(calls)
+        .where(calls.c.call_id == call_id, replaceable)
+        .values(result=ending.result, reason=ending.reason, ended_at=ended_at)
+    )
+    await forget(connection, call_id)
+    return changed.rowcount > 0

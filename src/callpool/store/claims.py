@@ -41,6 +41,8 @@ class Claim:
     """What an earlier job knew; None: there was none, or it knew nothing."""
     losses: int = 0
     """Jobs that the call has lost within RESTARTS_S."""
+    cause: str = ""
+    """How its last job ended, such as `job_died`; empty: it is the first."""
 
 
 class Claims(Transactions):
@@ -57,19 +59,14 @@ class Claims(Transactions):
             retry_for_s=CLAIM_S,
         )
 
-    async def serves(self, call_id: str, job_id: str) -> bool:
-        """Whether a job still serves a call, or nobody does."""
-        query = select(calls.c.serving_job).where(calls.c.call_id == call_id)
-        return all(row.serving_job in (None, job_id) for row in await self._rows(query))
-
     async def save_checkpoint(self, call_id: str, job_id: str, document: str) -> bool:
         """Keep what the next job would need. False: another job serves the call, or it is over."""
 
         async def work(connection: AsyncConnection) -> bool:
-            serves = select(calls.c.call_id).where(
+            served = select(calls.c.call_id).where(
                 calls.c.call_id == call_id, calls.c.serving_job == job_id, calls.c.result.is_(None)
             )
-            if (await connection.execute(serves)).first() is None:
+            if (await connection.execute(served.with_for_update())).first() is None:
                 return False
             new = self._insert(checkpoints).values(
                 call_id=call_id, document=document, saved_at=datetime.now(UTC)
@@ -80,19 +77,22 @@ class Claims(Transactions):
 
         return await self._write(work, call_id=call_id)
 
-    async def lose(self, call_id: str, job: Job, how: Ending, ended_at: datetime) -> bool:
+    async def lose(self, asked_id: str, job: Job, how: Ending, ended_at: datetime) -> bool:
         """A job is over, and its call is not: another job may take it up. Gives whether that is news.
 
         `how` is the call's ending as long as nobody does, and the job's unless `job` says more. A job that no
         longer serves the call ends alone; one that died before anybody could claim the call leaves its line
-        in the record, and one that found the call served leaves none.
+        in the record, and one that found the call served leaves none. `call_id` is the dispatch's word: the
+        job may have claimed another call in the same room (see `live_call.py`).
         """
 
         async def work(connection: AsyncConnection) -> bool:
-            here = (jobs.c.call_id == call_id, jobs.c.job_id == job.job_id)
-            known = (await connection.execute(select(jobs.c.ended_at).where(*here))).first()
+            here = jobs.c.job_id == job.job_id
+            query = select(jobs.c.call_id, jobs.c.ended_at).where(here)
+            known = (await connection.execute(query)).first()
             if known is not None and known.ended_at is not None:
                 return False
+            call_id = asked_id if known is None else known.call_id
             served = select(calls.c.call_id).where(calls.c.call_id == call_id, calls.c.epoch > 0)
             if known is None and (await connection.execute(served)).first() is not None:
                 return False  # it never served the call
@@ -106,7 +106,7 @@ class Claims(Transactions):
             await connection.execute(update(calls).where(*untouched).values(_ended(how, ended_at)))
             return True
 
-        return await self._write(work, call_id=call_id)
+        return await self._write(work, call_id=asked_id)
 
     async def _claim(self, connection: AsyncConnection, call: Call, job: Job) -> Claim:
         new = self._insert(calls).values(first_row(call))
@@ -131,11 +131,21 @@ class Claims(Transactions):
             jobs.c.ended_at.between(now - span, now + span),
             jobs.c.how.not_in(NO_LOSSES),
         )
+        ended = (jobs.c.call_id == call.call_id, jobs.c.ended_at.is_not(None))
+        last = select(jobs.c.how).where(*ended).order_by(jobs.c.ended_at.desc()).limit(1)
         return Claim(
             "taken",
             checkpoint=(await connection.execute(document)).scalar(),
             losses=(await connection.execute(losses)).scalar_one(),
+            cause=(await connection.execute(last)).scalar() or "",
         )
+
+
+async def serves(connection: AsyncConnection, call_id: str, job_id: str) -> bool:
+    """Whether a job still serves a call, or nobody does. Nobody takes it before the transaction is over."""
+    query = select(calls.c.serving_job).where(calls.c.call_id == call_id).with_for_update()
+    row = (await connection.execute(query)).first()
+    return row is None or row.serving_job in (None, job_id)
 
 
 def first_row(call: Call) -> dict[str, Any]:

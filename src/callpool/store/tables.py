@@ -78,6 +78,12 @@ Index(
     sqlite_where=calls.c.lost.is_(True),
     postgresql_where=calls.c.lost.is_(True),
 )
+Index(
+    "ix_calls_serving_job",
+    calls.c.serving_job,
+    sqlite_where=calls.c.serving_job.is_not(None),
+    postgresql_where=calls.c.serving_job.is_not(None),
+)
 
 
 def _call_id() -> Column[str]:
@@ -96,6 +102,13 @@ jobs = Table(
     Column("ended_at", UtcTime),
     Column("how", Text),
     UniqueConstraint("call_id", "job_id", name="uq_jobs"),
+)
+Index("ix_jobs_job_id", jobs.c.job_id)
+Index(
+    "ix_jobs_running",
+    jobs.c.worker,
+    sqlite_where=jobs.c.ended_at.is_(None),
+    postgresql_where=jobs.c.ended_at.is_(None),
 )
 
 stages = Table(

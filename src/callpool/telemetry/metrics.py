@@ -9,7 +9,7 @@ from prometheus_client.core import CounterMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 
-from callpool.line import Breaker, Observed
+from callpool.line import Breaker, Observed, Resumed
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
@@ -36,12 +36,22 @@ class WorkerMetrics:
             ("provider", "kind"),
             registry=self.registry,
         )
+        self._resumed = Counter(
+            "callpool_resumed_calls",
+            "Calls that this worker has taken up, by how their last job ended.",
+            ("cause",),
+            registry=self.registry,
+        )
         self._breaker = Gauge(
             "callpool_provider_breaker_open",
             "1 while this worker's calls avoid a provider.",
             ("provider", "part"),
             registry=self.registry,
         )
+
+    def count_resumed(self, resumed: Resumed) -> None:
+        """A call goes on here."""
+        self._resumed.labels(resumed.cause).inc()
 
     def observe(self, observed: Observed) -> None:
         """Count what a provider did."""

@@ -20,6 +20,21 @@ def upgrade() -> None:
         sqlite_where=sa.text("lost IS 1"),
         postgresql_where=sa.text("lost IS true"),
     )
+    op.create_index(
+        "ix_calls_serving_job",
+        "calls",
+        ["serving_job"],
+        sqlite_where=sa.text("serving_job IS NOT NULL"),
+        postgresql_where=sa.text("serving_job IS NOT NULL"),
+    )
+    op.create_index("ix_jobs_job_id", "jobs", ["job_id"])
+    op.create_index(
+        "ix_jobs_running",
+        "jobs",
+        ["worker"],
+        sqlite_where=sa.text("ended_at IS NULL"),
+        postgresql_where=sa.text("ended_at IS NULL"),
+    )
     op.create_table(
         "checkpoints",
         sa.Column("call_id", sa.Text, sa.ForeignKey("calls.call_id", ondelete="CASCADE"), primary_key=True),
