@@ -221,14 +221,17 @@ class World:
         await self._ask_store("lost")
         return [call.serving for call in self.lost_calls.values()]
 
-    async def serving(self, room: str) -> Serving | None:
+    async def serving(self, room: str, agent_name: str) -> Serving | None:
         await self._ask_store("serving")
         call = self.by_room.get(room)
-        return call.serving if call is not None and not call.ended else None
+        ours = call is not None and not call.ended and call.agent_name == agent_name
+        return call.serving if ours else None
 
-    async def bury(self, worker: str) -> Sequence[Serving]:
+    async def bury(self, worker: str, beat: int | None = None) -> Sequence[Serving]:
         await self._ask_store("bury")
         self._write()
+        if beat is not None and (worker not in self.workers or self.workers[worker].beat != beat):
+            return []
         self.workers.pop(worker, None)
         buried = [call for call in self.by_room.values() if call.worker == worker and call.alive]
         for call in buried:

@@ -154,5 +154,5 @@ class LiveCall:
 
     async def _write_end(self, final: Ending, now: datetime) -> None:
         """End the call, unless another job serves it by now: this one may have been cut off for a while."""
-        if not await self.calls.finish(self.call.call_id, self.job.job_id, final, now):
+        if not await self.calls.end(self.call.call_id, final, now, job_id=self.job.job_id):
             self.supersede()

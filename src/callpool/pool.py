@@ -80,11 +80,15 @@ class Registry(Protocol):
     async def lost(self) -> Sequence[Serving]:
         """Calls that go on and whose job is over: they want another one. Few, and cheap to ask for often."""
 
-    async def serving(self, room: str) -> Serving | None:
-        """The newest call in a room, unless it has ended for good. None: no job has ever taken it."""
+    async def serving(self, room: str, agent_name: str) -> Serving | None:
+        """The newest call in a room that an agent of this name serves, unless it has ended for good. None: no
+        job has ever taken it."""
 
-    async def bury(self, worker: str) -> Sequence[Serving]:
-        """Declare a worker dead: its lease is taken, its jobs are over. Gives the calls that they served."""
+    async def bury(self, worker: str, beat: int | None = None) -> Sequence[Serving]:
+        """Declare a worker dead: its lease is taken, its jobs are over. Gives the calls that they served.
+
+        `beat`: its last one; a worker that has beaten again since lives on.
+        """
 
     async def queue(self, agent_name: str, waiting: Sequence[str]) -> None:
         """Say which rooms wait for an agent, the longest waiting first: workers let nobody overtake them.

@@ -63,8 +63,7 @@ async def test_a_whole_call_reads_back_in_the_shape_of_the_contract(calls: Calls
         "c_1", Turn(1, "reception", "Where is it?", "On its way.", True, tools, latency, 0.002, "t1")
     )
     await calls.record_cost("c_1", "AJ_1", [CostItem("llm", "openai", "gpt", "input_tokens", 100, 0.5)])
-    await calls.job_ended("c_1", "AJ_1", after(60), "finished")
-    await calls.end("c_1", ending.GOODBYE, after(60.25))
+    await calls.end("c_1", ending.GOODBYE, after(60.25), job_id="AJ_1")
 
     record = await calls.get("c_1")
 
@@ -149,8 +148,8 @@ async def test_a_whole_call_reads_back_in_the_shape_of_the_contract(calls: Calls
                 "host": "host-1",
                 "pid": 4711,
                 "started_at": "2026-11-22T12:00:00.000Z",
-                "ended_at": "2026-11-22T12:01:00.000Z",
-                "how": "finished",
+                "ended_at": "2026-11-22T12:01:00.250Z",
+                "how": "goodbye",
             }
         ],
         "trace_id": "t0",
@@ -306,9 +305,8 @@ async def test_the_first_final_ending_stands(calls: Calls) -> None:
     """What follows a goodbye is not a hang-up, nor a failure."""
     await calls.begin(a_call())
 
-    assert await calls.end("c_1", ending.GOODBYE, after(1))
-    assert not await calls.end("c_1", ending.CALLER_LEFT, after(2))
-    assert not await calls.end("c_1", ending.JOB_DIED, after(3))
+    for seconds, how in enumerate((ending.GOODBYE, ending.CALLER_LEFT, ending.JOB_DIED), 1):
+        await calls.end("c_1", how, after(seconds))
 
     record = await calls.get("c_1")
     assert record is not None
@@ -320,15 +318,15 @@ async def test_a_provisional_ending_gives_way_to_a_stronger_one(calls: Calls) ->
     unknown = ending.Ending("unknown", "job_died")
     await calls.begin(a_call())
 
-    assert await calls.end("c_1", unknown, after(1))
-    assert await calls.end("c_1", ending.JOB_DIED, after(2))
-    assert not await calls.end("c_1", unknown, after(3))
-    assert not await calls.end("c_1", ending.JOB_FAILED, after(4))
-    assert await calls.end("c_1", ending.CALLER_LEFT, after(5))
-
-    record = await calls.get("c_1")
-    assert record is not None
-    assert (record.ending, record.ended_at) == (ending.CALLER_LEFT, after(5))
+    said = (unknown, ending.JOB_DIED, unknown, ending.JOB_FAILED, ending.CALLER_LEFT)
+    stands = []
+    for seconds, how in enumerate(said, 1):
+        await calls.end("c_1", how, after(seconds))
+        record = await calls.get("c_1")
+        assert record is not None
+        stands.append((record.ending, record.ended_at))
+    died = (ending.JOB_DIED, after(2))
+    assert stands == [(unknown, after(1)), died, died, died, (ending.CALLER_LEFT, after(5))]
 
 
 async def test_a_further_job_does_not_take_back_a_final_ending(calls: Calls) -> None:
@@ -348,12 +346,12 @@ async def test_the_first_word_on_how_a_job_ended_stands(calls: Calls) -> None:
     await calls.begin(a_call())
     await claimed(calls, "c_1", a_job())
 
-    assert await calls.job_ended("c_1", "AJ_1", after(1), "finished")
-    assert not await calls.job_ended("c_1", "AJ_1", after(2), "killed")
+    await calls.end("c_1", ending.GOODBYE, after(1), job_id="AJ_1")
+    assert not await calls.lose("c_1", a_job(), ending.JOB_DIED, after(2))
 
     record = await calls.get("c_1")
     assert record is not None
-    assert (record.jobs[0].how, record.jobs[0].ended_at) == ("finished", after(1))
+    assert (record.jobs[0].how, record.jobs[0].ended_at) == ("goodbye", after(1))
 
 
 async def test_the_caller_and_the_language_can_become_known_later(calls: Calls) -> None:
@@ -421,7 +419,7 @@ async def test_the_jobs_that_a_host_still_answers_for_can_be_found(calls: Calls)
     await claimed(calls, "c_ended", a_job())
     await calls.end("c_ended", ending.GOODBYE, after(1))
     await claimed(calls, "c_over", a_job())
-    await calls.job_ended("c_over", "AJ_1", after(1), "goodbye")
+    await calls.end("c_over", ending.GOODBYE, after(1), job_id="AJ_1")
     await claimed(calls, "c_moved", a_job())
     await claimed(calls, "c_moved", replace(a_job("AJ_0", started_at=after(1)), host="host-2"), epoch=2)
     await claimed(calls, "c_here", a_job("AJ_1"))

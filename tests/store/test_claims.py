@@ -82,7 +82,7 @@ async def test_a_job_that_serves_no_more_changes_nothing(calls: Calls) -> None:
     await calls.stage_entered("c_1", StageEntry("closing", datetime.now(UTC)), job_id="AJ_1")
     await calls.set_language("c_1", "fr", job_id="AJ_1")
     await calls.set_caller("c_1", "phone", "stale", job_id="AJ_1")
-    assert not await calls.finish("c_1", "AJ_1", ending.CALLER_LEFT, datetime.now(UTC))
+    assert not await calls.end("c_1", ending.CALLER_LEFT, datetime.now(UTC), job_id="AJ_1")
     record = await calls.get("c_1")
     assert record is not None
     assert [turn.caller_text for turn in record.turns] == ["new"]
@@ -94,7 +94,7 @@ async def test_a_job_that_serves_no_more_changes_nothing(calls: Calls) -> None:
 async def test_a_job_and_its_call_are_over_at_once(calls: Calls) -> None:
     """Nobody finds one of them ended and the other not."""
     await calls.claim(a_call(), a_job("AJ_1"))
-    assert await calls.finish("c_1", "AJ_1", ending.GOODBYE, datetime.now(UTC))
+    assert await calls.end("c_1", ending.GOODBYE, datetime.now(UTC), job_id="AJ_1")
     record = await calls.get("c_1")
     assert record is not None
     assert (record.ending, record.jobs[0].how) == (ending.GOODBYE, "goodbye")
@@ -105,7 +105,7 @@ async def test_a_job_and_its_call_are_over_at_once(calls: Calls) -> None:
 async def test_a_job_that_took_another_call_than_it_was_sent_for_loses_that(calls: Calls) -> None:
     """A token that is used again leads to a new call in the same room."""
     await calls.claim(a_call(), a_job("AJ_1"))
-    await calls.finish("c_1", "AJ_1", ending.GOODBYE, datetime.now(UTC))
+    await calls.end("c_1", ending.GOODBYE, datetime.now(UTC), job_id="AJ_1")
     await calls.claim(replace(a_call(), call_id="c_RM_1"), a_job("AJ_2"))
     assert await lost(calls, "AJ_2"), "lost says that it was sent for c_1"
     again = await calls.claim(replace(a_call(epoch=2), call_id="c_RM_1"), a_job("AJ_3"))

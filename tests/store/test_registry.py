@@ -55,8 +55,7 @@ async def test_burying_a_worker_loses_the_calls_that_it_served(registry: StoreRe
     await served(calls, "c_1", "AJ_1")
     await served(calls, "c_2", "AJ_2", worker="worker-2")
     await served(calls, "c_over", "AJ_3")
-    await calls.job_ended("c_over", "AJ_3", datetime.now(UTC), "goodbye")
-    await calls.end("c_over", ending.GOODBYE, datetime.now(UTC))
+    await calls.end("c_over", ending.GOODBYE, datetime.now(UTC), job_id="AJ_3")
 
     (lost,) = await registry.bury("worker-1")
     assert (lost.call_id, lost.room, lost.epoch, lost.worker, lost.alive) == (
@@ -74,6 +73,27 @@ async def test_burying_a_worker_loses_the_calls_that_it_served(registry: StoreRe
     assert await registry.bury("worker-1") == []
 
 
+async def test_a_worker_that_beats_again_is_not_buried(registry: StoreRegistry, calls: Calls) -> None:
+    """It was only late, and nobody takes its calls away."""
+    await registry.renew(LEASE)
+    await served(calls, "c_1", "AJ_1")
+    await registry.renew(replace(LEASE, beat=2))
+    assert await registry.bury("worker-1", beat=1) == []
+    assert len(await registry.leases()) == 1
+    assert [call.call_id for call in await registry.bury("worker-1", beat=2)] == ["c_1"]
+
+
+async def test_agents_of_two_names_may_serve_one_room(registry: StoreRegistry, calls: Calls) -> None:
+    """Neither is taken for the other's ghost."""
+    await served(calls, "c_1", "AJ_1")
+    theirs = Call("c_theirs", "call-c_1", "theirs")
+    assert (await calls.claim(theirs, replace(_job(), job_id="AJ_2"))).outcome == "taken"
+    for agent_name, call_id in (("callpool", "c_1"), ("theirs", "c_theirs")):
+        serving = await registry.serving("call-c_1", agent_name)
+        assert serving is not None
+        assert serving.call_id == call_id
+
+
 async def test_a_lost_call_is_found_until_a_job_takes_it(registry: StoreRegistry, calls: Calls) -> None:
     """The next job has the next epoch."""
     await served(calls, "c_1", "AJ_1")
@@ -83,19 +103,19 @@ async def test_a_lost_call_is_found_until_a_job_takes_it(registry: StoreRegistry
     assert [(call.call_id, call.epoch) for call in await registry.lost()] == [("c_1", 1)]
     await served(calls, "c_1", "AJ_2", worker="worker-2", epoch=2)
     assert await registry.lost() == []
-    serving = await registry.serving("call-c_1")
+    serving = await registry.serving("call-c_1", "callpool")
     assert serving is not None
     assert (serving.job_id, serving.worker, serving.epoch, serving.alive) == ("AJ_2", "worker-2", 2, True)
 
 
 async def test_nobody_serves_a_room_whose_call_has_ended(registry: StoreRegistry, calls: Calls) -> None:
     """Nor one that no job has ever taken."""
-    assert await registry.serving("call-c_1") is None
+    assert await registry.serving("call-c_1", "callpool") is None
     await calls.begin(Call("c_1", "call-c_1", "callpool"))
-    assert await registry.serving("call-c_1") is None
+    assert await registry.serving("call-c_1", "callpool") is None
     await served(calls, "c_1", "AJ_1")
     await calls.end("c_1", ending.GOODBYE, datetime.now(UTC))
-    assert await registry.serving("call-c_1") is None
+    assert await registry.serving("call-c_1", "callpool") is None
 
 
 async def test_a_call_that_goes_on_counts_whatever_its_clock_said(
@@ -108,7 +128,7 @@ async def test_a_call_that_goes_on_counts_whatever_its_clock_said(
         assert (await calls.claim(call, replace(_job(), job_id=call_id))).outcome == "taken"
         if call_id == "c_over":
             await calls.end(call_id, ending.GOODBYE, now)
-    serving = await registry.serving("call-1")
+    serving = await registry.serving("call-1", "callpool")
     assert serving is not None
     assert serving.call_id == "c_next"
 

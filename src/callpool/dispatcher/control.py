@@ -165,7 +165,7 @@ class Dispatcher:
             lost += await self._bury(worker)
         self._take_lost(lost)
         for room, pending in list(self._queue.pending.items()):
-            serving = await self._registry.serving(room)
+            serving = await self._registry.serving(room, self._agent_name)
             if serving is not None and serving.alive and serving.epoch >= pending.epoch:
                 self._queue.remove(room)
                 self._agenda.mark(room, self._now_s() + JOIN_S)
@@ -194,7 +194,7 @@ class Dispatcher:
                 await self._registry.release(serving.call_id)
 
     async def _bury(self, worker: str) -> Sequence[Serving]:
-        served = await self._registry.bury(worker)
+        served = await self._registry.bury(worker, self._lifelines.beat(worker))
         self._lifelines.buried(worker)
         logger.error(
             "worker is dead", extra={"action": "worker_dead", "worker": worker, "calls": len(served)}
@@ -291,7 +291,7 @@ class Dispatcher:
         if not sight.callers:
             return sight
         async with asyncio.timeout(STORE_S):
-            serving = await self._registry.serving(name)
+            serving = await self._registry.serving(name, self._agent_name)
         is_lost = serving is not None and (name, serving.epoch) in self._lost
         sight = replace(sight, serving=serving, is_lost=is_lost)
         live, _ = live_agents(sight, self._agent_name, self._lifelines.dead)

@@ -102,6 +102,10 @@ class Lifelines:
         """Workers whose leases are over."""
         return frozenset(worker for worker, line in self._lines.items() if line.dead)
 
+    def beat(self, worker: str) -> int:
+        """The last beat of a worker that has a lease."""
+        return self._lines[worker].lease.beat
+
     def buried(self, worker: str) -> None:
         """A worker's lease was taken. One that vanished rather than ended is remembered for a while."""
         line = self._lines.pop(worker, None)

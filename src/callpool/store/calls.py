@@ -66,19 +66,6 @@ class Calls(Claims):
 
         await self._write_call(call.call_id, work)
 
-    async def job_ended(self, call_id: str, job_id: str, ended_at: datetime, how: str) -> bool:
-        """The job's process is gone. The first word on it stands; gives whether this one was the first."""
-
-        async def work(connection: AsyncConnection) -> bool:
-            changed = await connection.execute(
-                update(jobs)
-                .where(jobs.c.call_id == call_id, jobs.c.job_id == job_id, jobs.c.ended_at.is_(None))
-                .values(ended_at=ended_at, how=how)
-            )
-            return changed.rowcount > 0
-
-        return await self._write_call(call_id, work)
-
     async def stage_entered(self, call_id: str, entry: StageEntry, *, job_id: str | None = None) -> None:
         """The call entered a stage; again with the same stage and time: what is now known of it."""
 
@@ -154,26 +141,29 @@ class Calls(Claims):
 
         await self._write_served(call_id, job_id, work)
 
-    async def end(self, call_id: str, ending: Ending, ended_at: datetime) -> bool:
-        """End the call. The first ending stands, unless it was a weaker, provisional one (see PROVISIONAL).
+    async def end(
+        self, call_id: str, ending: Ending, ended_at: datetime, *, job_id: str | None = None
+    ) -> bool:
+        """End the call, and the job `job_id` with it: nobody ever finds the one without the other.
 
-        Gives whether this ending was taken.
+        The first ending stands, unless it was a weaker, provisional one (see PROVISIONAL). False: another job
+        serves the call, which goes on.
         """
-        return await self._write_call(call_id, lambda open: _end(open, call_id, ending, ended_at))
-
-    async def finish(self, call_id: str, job_id: str, ending: Ending, ended_at: datetime) -> bool:
-        """A job is over, and its call with it, at once: nobody ever finds the one without the other.
-
-        False: another job serves the call, which goes on.
-        """
+        weaker = itertools.takewhile(lambda result: result != ending.result, PROVISIONAL)
+        replaceable: ColumnElement[bool] = calls.c.result.is_(None) | calls.c.result.in_(list(weaker))
+        final = {"result": ending.result, "reason": ending.reason, "ended_at": ended_at}
 
         async def work(connection: AsyncConnection) -> bool:
-            here = (jobs.c.call_id == call_id, jobs.c.job_id == job_id, jobs.c.ended_at.is_(None))
-            over = {"ended_at": ended_at, "how": ending.reason}
-            await connection.execute(update(jobs).where(*here).values(over))
-            if not await serves(connection, call_id, job_id):
-                return False
-            await _end(connection, call_id, ending, ended_at)
+            if job_id is not None:
+                here = (jobs.c.call_id == call_id, jobs.c.job_id == job_id, jobs.c.ended_at.is_(None))
+                over = {"ended_at": ended_at, "how": ending.reason}
+                await connection.execute(update(jobs).where(*here).values(over))
+                if not await serves(connection, call_id, job_id):
+                    return False
+            await connection.execute(
+                update(calls).where(calls.c.call_id == call_id, replaceable).values(final)
+            )
+            await forget(connection, call_id)
             return True
 
         return await self._write_call(call_id, work)
@@ -230,15 +220,3 @@ class Calls(Claims):
                     f"call {call_id} has no record in {shown(self._engine)}: it must begin first"
                 ) from error
             raise
-
-
-async def _end(connection: AsyncConnection, call_id: str, ending: Ending, ended_at: datetime) -> bool:
-    weaker = itertools.takewhile(lambda result: result != ending.result, PROVISIONAL)
-    replaceable: ColumnElement[bool] = calls.c.result.is_(None) | calls.c.result.in_(list(weaker))
-    changed = await connection.execute(
-        update(calls)
-        .where(calls.c.call_id == call_id, replaceable)
-        .values(result=ending.result, reason=ending.reason, ended_at=ended_at)
-    )
-    await forget(connection, call_id)
-    return changed.rowcount > 0

@@ -47,12 +47,13 @@ class StoreRegistry(Transactions):
         query = _serving().where(calls.c.lost.is_(True)).order_by(calls.c.started_at, calls.c.call_id)
         return [_serving_of(row) for row in await self._rows(query)]
 
-    async def serving(self, room: str) -> Serving | None:
-        """The newest call in a room, unless it has ended for good. None: no job has ever taken it."""
+    async def serving(self, room: str, agent_name: str) -> Serving | None:
+        """The newest call in a room that an agent of this name serves, unless it has ended for good. None: no
+        job has ever taken it."""
         goes_on = calls.c.result.is_(None) | calls.c.lost.is_(True)
         query = (
             _serving()
-            .where(calls.c.room == room, calls.c.epoch > 0)
+            .where(calls.c.room == room, calls.c.agent_name == agent_name, calls.c.epoch > 0)
             # A call that goes on, whatever its time says: a clock may have been set back since one before it.
             .order_by(goes_on.desc(), calls.c.started_at.desc(), calls.c.call_id.desc())
             .limit(1)
@@ -62,18 +63,26 @@ class StoreRegistry(Transactions):
                 return _serving_of(row)
         return None
 
-    async def bury(self, worker: str) -> Sequence[Serving]:
-        """Declare a worker dead: its lease is taken, its jobs are over. Gives the calls that they served."""
+    async def bury(self, worker: str, beat: int | None = None) -> Sequence[Serving]:
+        """Declare a worker dead: its lease is taken, its jobs are over. Gives the calls that they served.
+
+        `beat`: its last one; a worker that has beaten again since lives on.
+        """
         now = datetime.now(UTC)
+        lease = workers.c.worker == worker
+        if beat is not None:
+            lease &= workers.c.beat == beat
 
         async def work(connection: AsyncConnection) -> Sequence[Row[Any]]:
+            taken = await connection.execute(delete(workers).where(lease))
+            if beat is not None and not taken.rowcount:
+                return []
             running = (jobs.c.worker == worker, jobs.c.ended_at.is_(None))
             found = await connection.execute(select(jobs.c.job_id).where(*running))
             job_ids = [row.job_id for row in found]
             over = {"ended_at": now, "how": ending.WORKER_DIED.reason}
             await connection.execute(update(jobs).where(*running).values(over))
             await lose_served(connection, job_ids, ending.WORKER_DIED, now)
-            await connection.execute(delete(workers).where(workers.c.worker == worker))
             served = _serving().where(calls.c.serving_job.in_(job_ids), calls.c.lost.is_(True))
             lost: Sequence[Row[Any]] = (await connection.execute(served)).all()
             return lost
