@@ -46,6 +46,8 @@ class LiveCall:
     modules: frozenset[str] = field(default_factory=lambda: frozenset(sys.modules))
     """What was imported when the call began: nothing may be added while somebody waits."""
     _checkpoint: Callable[[], str] | None = None
+    _left: bool = False
+    """Whether it was said that the call is left to another job."""
 
     async def claim(self) -> Claim | None:
         """See to it that this job alone serves the call. None: another one does.
@@ -55,6 +57,7 @@ class LiveCall:
         """
         # In a task of its own: SQLite's wait for a lock cannot be cut short.
         claiming = asyncio.create_task(self._claim(), name="claim")
+        claiming.add_done_callback(lambda done: done.cancelled() or done.exception())  # it may be given up
         await asyncio.wait({claiming}, timeout=CLAIMED_S)
         try:
             claim = claiming.result()
@@ -121,6 +124,9 @@ class LiveCall:
         return self.ctx.delete_room()  # nobody is kept in a silent room by a store that is away
 
     def _lose(self, how: Ending) -> None:
+        if self._left:
+            return
+        self._left = True
         logger.warning("call left to another job", extra={"action": "left", "reason": how.reason})
         now = datetime.now(UTC)
         self.writer.submit(lambda: self.calls.lose(self.call.call_id, self.job, how, now))
