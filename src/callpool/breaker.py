@@ -13,6 +13,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from callpool.line import Breaker, Observed
 
@@ -27,6 +28,13 @@ PAUSE_S = 5.0
 MOST_PAUSE_S = 60.0
 
 
+class Timer(Protocol):
+    """What is to be done after a time, as `asyncio.TimerHandle`."""
+
+    def cancel(self) -> None:
+        """Have it not done."""
+
+
 @dataclass
 class _State:
     failed_at_s: deque[float] = field(default_factory=lambda: deque(maxlen=FAILURES))
@@ -34,6 +42,8 @@ class _State:
     open: bool = False
     half_open: bool = False
     """Whether the pause is over and nothing has come of it yet."""
+    pause: Timer | None = None
+    """While it is open: the end of its pause."""
 
 
 class Breakers:
@@ -44,7 +54,7 @@ class Breakers:
         tell: Callable[[Breaker], None],
         *,
         clock: Callable[[], float] = time.monotonic,
-        later: Callable[[float, Callable[[], None]], object] | None = None,
+        later: Callable[[float, Callable[[], None]], Timer] | None = None,
     ) -> None:
         """`tell` is given each change; `later` calls something after a time in seconds (None: the loop's)."""
         self._tell = tell
@@ -65,7 +75,7 @@ class Breakers:
             state.failed_at_s.clear()
             state.half_open, state.pause_s = False, PAUSE_S
             if state.open:
-                self._set(key, state, is_open=False)
+                self._close(key, state)
             return
         now_s = self._clock()
         state.failed_at_s.append(now_s)
@@ -75,12 +85,18 @@ class Breakers:
                 state.pause_s = min(2 * state.pause_s, MOST_PAUSE_S)
             state.half_open = False
             self._set(key, state, is_open=True)
-            self._later(state.pause_s, lambda: self._half_open(key, state))
+            state.pause = self._later(state.pause_s, lambda: self._half_open(key, state))
 
     def _half_open(self, key: tuple[str, str], state: _State) -> None:
-        if state.open:
-            state.half_open = True
-            self._set(key, state, is_open=False)
+        state.half_open = True
+        self._close(key, state)
+
+    def _close(self, key: tuple[str, str], state: _State) -> None:
+        if state.pause is not None:
+            # Else it would end the pause of a later opening, too early.
+            state.pause.cancel()
+            state.pause = None
+        self._set(key, state, is_open=False)
 
     def _set(self, key: tuple[str, str], state: _State, *, is_open: bool) -> None:
         state.open = is_open

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import hashlib
 import logging
+import os
+import secrets
 import wave
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -16,6 +20,7 @@ from livekit.agents.utils import http_context
 from callpool import service_phrases
 from callpool.call import base_language
 from callpool.fallback import speaking
+from callpool.fallback.trouble import told
 from callpool.profiles import Profiles
 from callpool.service_phrases import Key
 from callpool.settings import Settings
@@ -28,6 +33,9 @@ KEYS: tuple[Key, ...] = ("filler", "apology", "still_waiting", "farewell")
 
 Clip = rtc.AudioFrame
 
+_UNREADABLE = (OSError, EOFError, wave.Error, ValueError)
+"""What a file raises that is no clip. ValueError: it has less sound than it says."""
+
 
 class Clips:
     """The clips of one voice. Each is made once for a language: the calls of a worker share them."""
@@ -38,6 +46,7 @@ class Clips:
         self._name = name
         self._folder = folder
         self._clips: dict[tuple[Key, str], Clip] = {}
+        self._unreadable: set[Path] = set()
 
     def get(self, key: Key, language: str) -> Clip | None:
         """A clip in a language (`de`, `de-CH`), if there is one."""
@@ -47,11 +56,23 @@ class Clips:
         return all(self.get(key, language) is not None for key in KEYS)
 
     def load(self, language: str) -> None:
-        """Read what other calls of the worker have made: a few milliseconds."""
+        """Read what other calls of the worker have made: milliseconds. What cannot be read is absent."""
         for key in KEYS:
             path = self._path(key, language)
-            if self.get(key, language) is None and path is not None and path.exists():
+            if self.get(key, language) is not None or path is None:
+                continue
+            try:
                 self._clips[key, base_language(language)] = _read(path)
+            except FileNotFoundError:
+                continue
+            except _UNREADABLE as error:
+                if path not in self._unreadable:
+                    self._unreadable.add(path)
+                    _warn("a clip cannot be read", language, error)
+
+    async def fetch(self, language: str) -> None:
+        """As `load`, while the call goes on."""
+        await asyncio.to_thread(self.load, language)
 
     async def make(self, language: Callable[[], str]) -> None:
         """Have those synthesized that are missing in the language that the voice speaks now.
@@ -60,31 +81,28 @@ class Clips:
         """
         wanted = language()
         try:
-            self.load(wanted)
+            await self.fetch(wanted)
             for key in KEYS:
                 if self.get(key, wanted) is None:
                     clip = await self._synthesize(key, wanted)
                     if language() != wanted:
                         return
-                    self._keep(key, wanted, clip)
+                    await self._keep(key, wanted, clip)
         except APIError as error:
-            logger.warning(
-                "a clip could not be made",
-                extra={"action": "clip_failed", "language": wanted, "error": str(error)},
-            )
+            _warn("a clip could not be made", wanted, error)
 
     async def _synthesize(self, key: Key, language: str) -> Clip:
 
         async with self._voice.synthesize(service_phrases.words(key, language)) as stream:
             return rtc.combine_audio_frames([audio.frame async for audio in stream])
 
-    def _keep(self, key: Key, language: str, clip: Clip) -> None:
+    async def _keep(self, key: Key, language: str, clip: Clip) -> None:
         self._clips[key, base_language(language)] = clip
         if (path := self._path(key, language)) is not None:
-            path.parent.mkdir(mode=0o700, exist_ok=True)
-            partial = path.with_suffix(f".{id(self)}")
-            partial.write_bytes(clip.to_wav_bytes())
-            partial.rename(path)
+            try:
+                await asyncio.to_thread(_write, path, clip)
+            except OSError as error:  # this call has its clip all the same
+                _warn("a clip could not be kept", language, error)
 
     def _path(self, key: Key, language: str) -> Path | None:
         if self._folder is None:
@@ -98,6 +116,23 @@ def _read(path: Path) -> Clip:
     with wave.open(str(path), "rb") as file:
         samples = file.getnframes()
         return rtc.AudioFrame(file.readframes(samples), file.getframerate(), file.getnchannels(), samples)
+
+
+def _write(path: Path, clip: Clip) -> None:
+    """Whole, or not at all: other jobs of the worker may read it, or write it, at the same time."""
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    partial = path.with_suffix(f".{os.getpid()}-{secrets.token_hex(4)}")
+    try:
+        partial.write_bytes(clip.to_wav_bytes())
+        partial.rename(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            partial.unlink()
+        raise
+
+
+def _warn(what: str, language: str, error: Exception) -> None:
+    logger.warning(what, extra={"action": "clip_failed", "language": language, "error": told(error)})
 
 
 async def prepare(settings: Settings, folder: Path) -> None:

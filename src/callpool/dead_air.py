@@ -180,6 +180,7 @@ class DeadAir:
         self._owed = False
         """Whether the caller has spoken since something was last heard."""
         self._told = 0
+        self._fetching: asyncio.Task[None] | None = None
         self._making: asyncio.Task[None] | None = None
         self._watching: asyncio.Task[None] | None = None
         session.on("user_state_changed", self._on_caller)
@@ -200,7 +201,8 @@ class DeadAir:
 
     def expect(self) -> None:
         """The caller waits for something to be said, from now on: the greeting."""
-        self._clips.load(self._session.userdata.language)
+        language = self._session.userdata.language
+        self._fetching = asyncio.create_task(self._clips.fetch(language), name="clips-fetch")
         self._voice_ended_s = asyncio.get_running_loop().time()
         self._awaited = True
 
@@ -282,6 +284,6 @@ class DeadAir:
         return words_for(self._session, "filler")
 
     def _stop(self) -> None:
-        for task in (self._watching, self._making):
+        for task in (self._watching, self._fetching, self._making):
             if task is not None:
                 task.cancel()

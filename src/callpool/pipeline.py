@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from livekit.agents import AgentSession, TurnHandlingOptions, inference, llm, room_io, tts, vad
-from livekit.agents.types import APIConnectOptions
 from livekit.agents.voice.agent_session import SessionConnectOptions
 
 from callpool.call import Call
@@ -17,6 +16,7 @@ from callpool.ears import Ears, make_ears
 from callpool.fallback import listening, speaking
 from callpool.fallback.ears import EarChain
 from callpool.fallback.standing import Standing
+from callpool.fallback.tries import ONE_TRY
 from callpool.language_models import LanguageModels
 from callpool.profiles import Profile, Profiles
 from callpool.settings import Settings
@@ -29,7 +29,7 @@ INPUT_FRAME_MS = 20
 """The caller's audio reaches VAD and speech to text in frames of this length. The SDK's default of 50 ms adds
 its half to every turn and to every interruption."""
 
-ATTEMPT = APIConnectOptions(max_retry=0, timeout=10.0)
+ATTEMPT = ONE_TRY
 """The chains of callpool.fallback decide how often a provider is asked and for how long. The SDK's own
 retries begin an answer anew that was half spoken, and drop what a voice had still to say."""
 MOST_ERRORS = 10_000

@@ -34,7 +34,8 @@ SPEECH_S = 300.0
 """The longest speech of the agent's that is believed, seconds. No answer takes minutes, and what plays on for
 ever is a voice whose end was lost."""
 ENDING_S = 90.0
-"""How long a job may still be there once its session has closed, seconds: last writes are given 10 s."""
+"""How long a job may still be there once its session has closed, seconds: last writes are given 10 s. Once it
+has said farewell it may take as long again (`Watchdog`): the SDK waits 60 s for one of the steps."""
 CALLERS = (
     rtc.ParticipantKind.PARTICIPANT_KIND_STANDARD,
     rtc.ParticipantKind.PARTICIPANT_KIND_SIP,

@@ -19,6 +19,7 @@ import psutil
 
 from callpool.isolation import MOST_NICE, niceness, set_niceness
 from callpool.line import Farewell, Hello, Message
+from callpool.pulse import ENDING_S
 from callpool.setting_groups import Worker as Settings
 
 logger = logging.getLogger(__name__)
@@ -32,8 +33,6 @@ LATE_S = 2.0
 worker itself did not run and has not read what they sent. Everybody is given a new period."""
 FIRST_BEAT_S = 20.0
 """How long a job may take to say that it is there, seconds: it may have to wait for the store."""
-ENDING_S = 90.0
-"""How long a job may take to end once its call is over, seconds: the SDK waits 60 s for one of the steps."""
 STARVED = 3
 """Periods that a job is granted which is not silent by its own fault: it wants to run and gets no CPU."""
 HELD_BACK_TIMES, HELD_BACK_WITHIN_S = 3, 60.0

@@ -10,24 +10,35 @@ from callpool.line import Breaker, Observed, Resumed, decode, encode
 from callpool.telemetry.metrics import WorkerMetrics
 
 
+class Alarm:
+    """What is to be done at a time, unless it is called off."""
+
+    def __init__(self, do: Callable[[], None]) -> None:
+        self.do = do
+
+    def cancel(self) -> None:
+        self.do = lambda: None
+
+
 class Clock:
     """Time that a test moves, and what is to be done in it."""
 
     def __init__(self) -> None:
         self.now_s = 0.0
-        self._due: list[tuple[float, Callable[[], None]]] = []
+        self._due: list[tuple[float, Alarm]] = []
 
-    def later(self, delay_s: float, do: Callable[[], None]) -> None:
-        self._due.append((self.now_s + delay_s, do))
+    def later(self, delay_s: float, do: Callable[[], None]) -> Alarm:
+        self._due.append((self.now_s + delay_s, alarm := Alarm(do)))
+        return alarm
 
     def move(self, by_s: float) -> None:
         self.now_s += by_s
         due, self._due = self._due, []
-        for at_s, do in due:
+        for at_s, alarm in due:
             if at_s <= self.now_s:
-                do()
+                alarm.do()
             else:
-                self._due.append((at_s, do))
+                self._due.append((at_s, alarm))
 
 
 def breakers() -> tuple[Breakers, Clock, list[bool]]:
@@ -96,6 +107,20 @@ def test_one_answer_closes_it() -> None:
     clock.move(PAUSE_S)
     fail(made, FAILURES - 1)
     assert told == [True, False]
+
+
+def test_a_breaker_that_opens_again_stays_open_for_its_whole_pause() -> None:
+    """The pause of an opening before it, which an answer ended, does not shorten it."""
+    made, clock, told = breakers()
+    fail(made)
+    clock.move(1.0)
+    made.take(seen("ok"))
+    clock.move(3.5)
+    fail(made)
+    clock.move(PAUSE_S - 0.1)
+    assert told == [True, False, True]
+    clock.move(0.1)
+    assert told == [True, False, True, False]
 
 
 def test_each_part_of_a_provider_has_its_own() -> None:

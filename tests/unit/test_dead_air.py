@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -244,6 +245,100 @@ async def test_clips_are_made_once_for_all_calls_of_a_worker(tmp_path: Path) -> 
     assert clip.duration == pytest.approx(0.1)
     await Clips(other, "b", tmp_path / "clips").make(lambda: "en")  # type: ignore[arg-type]
     assert len(other.said) == len(KEYS)
+
+
+async def test_jobs_that_make_the_same_clip_at_once_do_not_disturb_each_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Jobs are forked: what is in their memory is the same, addresses included."""
+    folder = tmp_path / "clips"
+    clips = Clips(FakeVoice(), "a", folder)  # type: ignore[arg-type]
+    clip = sound(0.1, 7)
+    rename, siblings = Path.rename, iter([Clips(FakeVoice(), "a", folder)])  # type: ignore[arg-type]
+    monkeypatch.setattr("callpool.clips.id", lambda _: 1, raising=False)
+
+    def rename_after_a_sibling(path: Path, target: Path) -> Path:
+        if sibling := next(siblings, None):
+            making = threading.Thread(target=lambda: asyncio.run(sibling.make(lambda: "en")))
+            making.start()
+            making.join()
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", rename_after_a_sibling)
+    await clips.make(lambda: "en")
+    found = Clips(FakeVoice(), "a", folder)  # type: ignore[arg-type]
+    found.load("en")
+    assert "en" in found
+    assert (made := found.get("filler", "en")) is not None
+    assert bytes(made.data) == bytes(clip.data)
+    assert len(list(folder.iterdir())) == len(KEYS)
+
+
+def filler_in(folder: Path) -> Path:
+    (path,) = folder.glob("filler-*.wav")
+    return path
+
+
+def partial_files_in(folder: Path) -> list[Path]:
+    return [path for path in folder.iterdir() if path.suffix != ".wav"]
+
+
+def cut_short(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def emptied(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def overwritten(path: Path) -> None:
+    path.write_bytes(b"<html>" * 100)
+
+
+def a_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+@pytest.mark.parametrize("spoil", [cut_short, emptied, overwritten, a_folder])
+async def test_a_clip_that_cannot_be_read_is_as_good_as_none(
+    spoil: Callable[[Path], None], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The log says so once, and it is made anew where that can be."""
+    await Clips(FakeVoice(), "a", tmp_path).make(lambda: "en")  # type: ignore[arg-type]
+    spoil(filler_in(tmp_path))
+    voice = FakeVoice()
+    clips = Clips(voice, "a", tmp_path)  # type: ignore[arg-type]
+    clips.load("en")
+    assert clips.get("filler", "en") is None
+    assert clips.get("apology", "en") is not None
+    await clips.make(lambda: "en")
+    assert voice.said == [words("filler", "en")]
+    assert "en" in clips
+    told = [record.message for record in caplog.records]
+    assert told.count("a clip cannot be read") == 1
+    assert told.count("a clip could not be kept") == (spoil is a_folder)
+    assert not partial_files_in(tmp_path)
+
+
+async def test_a_call_reads_its_clips_beside_its_loop(tmp_path: Path) -> None:
+    """A disk that is slow or broken holds nobody up."""
+    await Clips(FakeVoice(), "a", tmp_path).make(lambda: "en")  # type: ignore[arg-type]
+    emptied(filler_in(tmp_path))
+    loop_thread, threads = threading.get_ident(), set()
+
+    class Noting(Clips):
+        def load(self, language: str) -> None:
+            threads.add(threading.get_ident())
+            super().load(language)
+
+    waiting = Waiting(clips := Noting(FakeVoice(), "a", tmp_path))  # type: ignore[arg-type]
+    waiting.dead_air.expect()
+    async with asyncio.timeout(5):
+        while clips.get("farewell", "en") is None:
+            await asyncio.sleep(0.01)
+    waiting.emit("close", None)
+    assert loop_thread not in threads
 
 
 async def test_a_voice_that_fails_is_asked_for_its_clips_another_time() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from callpool.fallback.overlap import Overlap
+from callpool.fallback.overlap import TextOverlap
 from callpool.fallback.spoken import TimedWord, spoken_end
 
 ANSWER = "Your order is on its way and arrives tomorrow. Anything else?"
@@ -12,7 +12,7 @@ ANSWER = "Your order is on its way and arrives tomorrow. Anything else?"
 
 def told(said: str, goes_on: str, piece: int = 3) -> str:
     """All that a caller hears of two answers."""
-    overlap = Overlap(said)
+    overlap = TextOverlap(said)
     pieces = [goes_on[at : at + piece] for at in range(0, len(goes_on), piece)]
     return said + "".join(map(overlap.push, pieces)) + overlap.rest()
 
@@ -45,7 +45,7 @@ def test_a_word_that_begins_like_the_last_one_stays_whole() -> None:
 
 def test_nothing_is_held_back_when_nothing_was_said() -> None:
     """A first answer passes through piece by piece."""
-    overlap = Overlap("")
+    overlap = TextOverlap("")
     assert [overlap.push("Your"), overlap.push(" order")] == ["Your", " order"]
 
 

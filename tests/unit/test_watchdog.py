@@ -18,8 +18,9 @@ import pytest
 from callpool import isolation
 from callpool.isolation import niceness, set_niceness, step_behind
 from callpool.line import Beat, Farewell, Hello
+from callpool.pulse import ENDING_S
 from callpool.setting_groups import Worker as Settings
-from callpool.watchdog import ENDING_S, FIRST_BEAT_S, STARVED, Watchdog
+from callpool.watchdog import FIRST_BEAT_S, STARVED, Watchdog
 from processes import until
 
 SETTINGS = Settings(job_heartbeat_s=5.0, job_cpu_limit=0.0, memory_limit_mb=0)

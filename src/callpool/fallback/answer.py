@@ -16,16 +16,13 @@ from livekit.agents.llm import ChatChunk, ChatContext, ChoiceDelta, Tool, ToolCh
 from livekit.agents.llm.fallback_adapter import FallbackLLMStream
 from livekit.agents.types import NOT_GIVEN, APIConnectOptions, NotGivenOr
 
-from callpool.fallback.overlap import Overlap
+from callpool.fallback.overlap import TextOverlap
 from callpool.fallback.standing import Standing
-from callpool.fallback.tries import HEDGE_S, PATIENCE_S, Tries
+from callpool.fallback.tries import HEDGE_S, ONE_TRY, PATIENCE_S, Tries
 from callpool.fallback.trouble import remember_retry_after
 
 logger = logging.getLogger(__name__)
 
-ONE_TRY = APIConnectOptions(max_retry=0, timeout=10.0)
-"""Of a plugin: how often to ask and how long to wait is decided here. Its own time-out, seconds, is longer
-than any caller's patience."""
 MOST_BREAKS = 3
 """How often in a row an answer may break off at the same word until it is given up."""
 
@@ -175,7 +172,7 @@ class AnswerStream(FallbackLLMStream):
         )
 
     async def _pass_on(self, attempt: Attempt) -> None:
-        overlap = Overlap(self._said)
+        overlap = TextOverlap(self._said)
         last_id = ""
         async for chunk in attempt.chunks():
             last_id = chunk.id
@@ -183,7 +180,7 @@ class AnswerStream(FallbackLLMStream):
         if rest := overlap.rest():
             self._emit(ChatChunk(id=last_id, delta=ChoiceDelta(role="assistant", content=rest)))
 
-    def _send(self, chunk: ChatChunk, overlap: Overlap) -> None:
+    def _send(self, chunk: ChatChunk, overlap: TextOverlap) -> None:
         if chunk.delta and chunk.delta.content:
             chunk.delta.content = overlap.push(chunk.delta.content)
         if chunk.delta and chunk.delta.tool_calls:

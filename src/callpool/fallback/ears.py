@@ -11,9 +11,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from livekit import rtc
@@ -23,16 +25,18 @@ from livekit.agents.types import NOT_GIVEN, APIConnectOptions, NotGivenOr
 from livekit.agents.utils import aio
 
 from callpool.fallback.standing import Standing
-from callpool.fallback.trouble import kind_of, remember_retry_after, retry_after_s, told
+from callpool.fallback.tries import ONE_TRY
+from callpool.fallback.trouble import may_be_asked_again, remember_retry_after, retry_after_s
 
 logger = logging.getLogger(__name__)
 
-ONE_TRY = APIConnectOptions(max_retry=0, timeout=4.0)
-"""Of a plugin: how often is decided here. A connection may take so long to be made, seconds."""
+CONNECTING = replace(ONE_TRY, timeout=4.0)
+"""How long a connection may take to be made, seconds."""
 PAUSES_S = (0.0, 0.3, 1.0, 2.0)
 """Before a connection is made anew, seconds: after the first failure, the second in a row, …"""
 LONGEST_PAUSE_S = 8.0
-"""A longer `Retry-After` is not heeded, seconds: the caller would not be heard at all."""
+"""A longer `Retry-After` is not heeded, seconds: the caller would not be heard at all. Where all keys are
+refused they are tried again after this."""
 LIVED_S = 10.0
 """A connection that breaks after so long is no failure in a row, seconds."""
 KEPT_S = 30.0
@@ -82,7 +86,7 @@ class EarChain(stt.FallbackAdapter):
         self._streams: set[EarStream] = set()
 
     def stream(
-        self, *, language: NotGivenOr[str] = NOT_GIVEN, conn_options: APIConnectOptions = ONE_TRY
+        self, *, language: NotGivenOr[str] = NOT_GIVEN, conn_options: APIConnectOptions = CONNECTING
     ) -> EarStream:
         stream = EarStream(self, language)
         self._streams.add(stream)
@@ -139,6 +143,8 @@ class EarStream(RecognizeStream):
         self._kept_s = 0.0
         self._failures = 0
         self._lapses = dict.fromkeys(range(len(chain.members)), 0)
+        self._not_before_s = dict.fromkeys(range(len(chain.members)), 0.0)
+        """When each member may be connected to again, in the loop's time; infinity: its key is refused."""
         self._ended = False
         self._spoke_at_s: float | None = None
         self._silent_at_s: float | None = None
@@ -149,7 +155,7 @@ class EarStream(RecognizeStream):
         """Whether it was told that what was said last went unheard."""
         self._due: asyncio.TimerHandle | None = None
         self._closing: set[asyncio.Task[None]] = set()
-        super().__init__(stt=chain, conn_options=ONE_TRY)
+        super().__init__(stt=chain, conn_options=CONNECTING)
 
     def note_voice(self, speaking: bool) -> None:
         """As the chain's."""
@@ -218,12 +224,13 @@ class EarStream(RecognizeStream):
         """Open a connection, and tell it what is not understood yet."""
         chain = self._chain
         busy = {connection.member for connection in self._open}
+        now_s = asyncio.get_running_loop().time()
         # Also two models of one provider stand in for each other.
-        order = sorted(
-            chain.standing.order(chain.names, "stt"), key=lambda one: (one in busy, self._lapses[one])
+        member = min(
+            chain.standing.order(chain.names, "stt"),
+            key=lambda one: (max(now_s, self._not_before_s[one]), one in busy, self._lapses[one]),
         )
-        member = order[0]
-        stream = chain.members[member].stream(language=self._language, conn_options=ONE_TRY)
+        stream = chain.members[member].stream(language=self._language, conn_options=CONNECTING)
         offset_s = self.start_time_offset + time.time() - self.start_time - self._kept_s
         stream.start_time_offset = max(0.0, offset_s)
         for frame in self._kept:
@@ -278,11 +285,14 @@ class EarStream(RecognizeStream):
         if loop.time() - connection.opened_s > LIVED_S:
             self._failures = 0
         pause_s = PAUSES_S[min(self._failures, len(PAUSES_S) - 1)]
-        if len(self._chain.members) == 1:
-            pause_s = max(pause_s, min(retry_after_s(error), LONGEST_PAUSE_S))
         self._failures += 1
-        self._chain.failing = self._chain.failing or self._failures > 1
-        loop.call_later(pause_s, self._connect_again)
+        refused = math.isinf(min(self._not_before_s.values()))
+        if refused:
+            # A caller is there all the same, and a proxy may refuse for a moment.
+            self._not_before_s = dict.fromkeys(self._not_before_s, loop.time() + LONGEST_PAUSE_S)
+        self._chain.failing = self._chain.failing or refused or self._failures > 1
+        wanted_s = min(self._not_before_s.values()) - loop.time()
+        loop.call_later(max(pause_s, wanted_s), self._connect_again)
 
     def _connect_again(self) -> None:
         if not self._open and not self._task.done():
@@ -337,17 +347,8 @@ class EarStream(RecognizeStream):
             self._chain.on_deaf(spoken_s)
 
     def _report(self, connection: Connection, error: Exception) -> None:
-        chain, kind = self._chain, kind_of(error)
-        self._lapses[connection.member] += 1
-        provider = chain.names[connection.member]
-        chain.standing.failed(provider, "stt", kind, retry_after_s(error))
-        logger.warning(
-            "a provider fails",
-            extra={
-                "action": "provider_failed",
-                "provider": provider,
-                "part": "stt",
-                "kind": kind,
-                "error": told(error),
-            },
-        )
+        chain, member = self._chain, connection.member
+        wanted_s = min(retry_after_s(error), LONGEST_PAUSE_S) if may_be_asked_again(error) else math.inf
+        self._lapses[member] += 1
+        self._not_before_s[member] = asyncio.get_running_loop().time() + wanted_s
+        chain.standing.raised(chain.names[member], "stt", error)

@@ -7,7 +7,7 @@ import re
 _WORD_START = re.compile(r"(?<!\S)\S")
 
 
-class Overlap:
+class TextOverlap:
     """Takes text as it comes, and gives what goes on after `said`.
 
     A model that is asked to go on repeats the last words, or the whole answer, or nothing. As long as the

@@ -23,15 +23,12 @@ from livekit.agents.voice.io import TimedString
 
 from callpool.fallback.spoken import TimedWord, spoken_end
 from callpool.fallback.standing import Standing
-from callpool.fallback.tries import HEDGE_S, PATIENCE_S, Tries
+from callpool.fallback.tries import HEDGE_S, ONE_TRY, PATIENCE_S, Tries
 from callpool.fallback.trouble import remember_retry_after
 from callpool.first_words import FIRST_WORDS
 
 logger = logging.getLogger(__name__)
 
-ONE_TRY = APIConnectOptions(max_retry=0, timeout=10.0)
-"""Of a plugin: how often to ask and how long to wait is decided here. Its own time-out, seconds, is longer
-than any caller's patience."""
 STALL_S = 2.0
 """How long nothing may be heard of a voice that has all of its text and has not said it, seconds."""
 SYLLABLE_S = 0.25

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from callpool.fallback.trouble import Kind
+from callpool.fallback.trouble import Kind, kind_of, retry_after_s, told
 from callpool.line import Breaker, Observed
 from callpool.profiles import Part
+
+logger = logging.getLogger(__name__)
 
 AVOIDED_S = 5.0
 """How long a provider that failed comes after the others, seconds. Doubled with each failure in a row."""
@@ -47,6 +50,21 @@ class Standing:
         lapse.avoided_until_s = now_s + max(avoided_s, retry_after_s)
         lapse.barred_until_s = now_s + min(retry_after_s, MOST_HONOURED_S)
         self.tell(Observed(provider, part, kind))
+
+    def raised(self, provider: str, part: Part, error: BaseException) -> None:
+        """It failed with an error: the worker and the log are told."""
+        kind = kind_of(error)
+        self.failed(provider, part, kind, retry_after_s(error))
+        logger.warning(
+            "a provider fails",
+            extra={
+                "action": "provider_failed",
+                "provider": provider,
+                "part": part,
+                "kind": kind,
+                "error": told(error),
+            },
+        )
 
     def pause_s(self, provider: str, part: Part) -> float:
         """How long it still wants to be left alone, seconds."""

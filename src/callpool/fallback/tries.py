@@ -9,19 +9,20 @@ will be back. A chain of one goes by the same rules, so that an answer which bro
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 from livekit.agents import APITimeoutError
+from livekit.agents.types import APIConnectOptions
 
 from callpool.fallback.standing import Standing
-from callpool.fallback.trouble import kind_of, may_be_asked_again, retry_after_s, told
+from callpool.fallback.trouble import may_be_asked_again, retry_after_s
 from callpool.profiles import Part
 
-logger = logging.getLogger(__name__)
-
+ONE_TRY = APIConnectOptions(max_retry=0, timeout=10.0)
+"""Of a plugin: how often to ask and how long to wait is decided here. Its own time-out, seconds, is longer
+than any caller's patience."""
 HEDGE_S = 2.5
 """How long one that is asked may be silent before another is asked besides, seconds: a caller is waiting."""
 PATIENCE_S = 9.0
@@ -131,24 +132,13 @@ class Tries:
         return self._error or silence
 
     def _note(self, member: int, error: BaseException) -> None:
-        kind, wanted_s = kind_of(error), retry_after_s(error)
         self._error = error
         pause_s = PAUSES_S[min(self._failures[member], len(PAUSES_S) - 1)]
         self._failures[member] += 1
-        self._not_before_s[member] = asyncio.get_running_loop().time() + max(pause_s, wanted_s)
+        self._not_before_s[member] = asyncio.get_running_loop().time() + max(pause_s, retry_after_s(error))
         if not may_be_asked_again(error) and member in self._order:
             self._order.remove(member)
-        self._standing.failed(self._providers[member], self._part, kind, wanted_s)
-        logger.warning(
-            "a provider fails",
-            extra={
-                "action": "provider_failed",
-                "provider": self._providers[member],
-                "part": self._part,
-                "kind": kind,
-                "error": told(error),
-            },
-        )
+        self._standing.raised(self._providers[member], self._part, error)
 
     def _begin_due(self, race: _Race[T], started_s: float | None) -> float | None:
         """Ask whoever is due. Gives when to look again; None: nothing is due by the clock.
