@@ -26,8 +26,11 @@ CPU_WAIT_S = 1.0
 MEMORY_WAIT_S = 3.0
 """How long it waits for memory, seconds."""
 SAMPLE_S = 0.2
+LEAST_LOOK_S = 0.1
+"""The processors' load over a shorter time, seconds, is noise: one of a few milliseconds says 0."""
 
-_CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
+_CGROUP = Path("/sys/fs/cgroup")
+"""Of version 2. The limits of version 1 are not read: set CALLPOOL_CAPACITY there."""
 _MB = 1024 * 1024
 
 logger = logging.getLogger(__name__)
@@ -41,26 +44,44 @@ def capacity_of(cores: float, memory_mb: float) -> int:
 
 def capacity_here() -> int:
     """How many calls a worker takes on this machine, within the limits of its container."""
-    memory = psutil.virtual_memory().total
-    try:
-        limit = _CGROUP_LIMIT.read_text().strip()
-    except OSError:
-        limit = ""
-    if limit.isdigit():
-        memory = min(memory, int(limit))
+    memory = min(psutil.virtual_memory().total, _container("memory.max"))
     return capacity_of(get_cpu_monitor().cpu_count(), memory / _MB)
 
 
+def available_memory() -> float:
+    """Bytes that may still be taken, on this machine and in its container."""
+    used = _container("memory.current", default=0.0)
+    # The cache of files that nobody has used lately is given back when memory is wanted.
+    cached = dict(line.split() for line in _read("memory.stat").splitlines()).get("inactive_file", "0")
+    return min(psutil.virtual_memory().available, _container("memory.max") - used + int(cached))
+
+
+def _container(file: str, default: float = math.inf) -> float:
+    said = _read(file).strip()
+    return float(said) if said.isdigit() else default
+
+
+def _read(file: str) -> str:
+    try:
+        return (_CGROUP / file).read_text()
+    except OSError:
+        return ""
+
+
 class Pressure:
-    """Whether the machine is too busy for one more call right now. It is looked at once a second (`look`)."""
+    """Whether the machine is too busy for one more call right now. It is looked at every second (`look`)."""
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._cpu_percent = 0.0
+        self._looked_at = float("-inf")
         self.look()
 
     def look(self) -> None:
         """Note how busy the processors were since the last look."""
+        if (now := self._clock()) - self._looked_at < LEAST_LOOK_S:
+            return
+        self._looked_at = now
         self._cpu_percent = psutil.cpu_percent(interval=None)
 
     async def settled(self) -> None:
@@ -72,7 +93,7 @@ class Pressure:
             self.look()
 
     def _reason(self, waited_s: float) -> str | None:
-        if waited_s < MEMORY_WAIT_S and psutil.virtual_memory().available < LITTLE_MEMORY_MB * _MB:
+        if waited_s < MEMORY_WAIT_S and available_memory() < LITTLE_MEMORY_MB * _MB:
             return "memory"
         if waited_s < CPU_WAIT_S and self._cpu_percent >= BUSY_PERCENT:
             return "cpu"

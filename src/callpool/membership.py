@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import secrets
 import socket
 import time
 from collections.abc import Callable
@@ -18,13 +19,18 @@ from callpool.store.registry import StoreRegistry
 
 QUEUE_S = 4.0
 """A queue that has stood still for this long is that of a dispatcher that is gone, seconds."""
+READ_S = 1.0
+"""How long the queue may take to be read while a caller waits, seconds."""
 
 logger = logging.getLogger(__name__)
 
 
 def worker_name(name: str) -> str:
-    """The stable name of this process: it outlives connections to the LiveKit server, and no other has it."""
-    return f"{name or socket.gethostname()}-{os.getpid()}"
+    """The stable name of this process: it outlives connections to the LiveKit server, and no other has it.
+
+    In containers many a worker is process 1 of a host that is called like its neighbour's: hence the middle.
+    """
+    return f"{name or socket.gethostname()}-{secrets.token_hex(3)}-{os.getpid()}"
 
 
 @dataclass
@@ -44,11 +50,7 @@ class Membership:
     _queue_seen_at: float = 0.0
 
     async def join(self) -> None:
-        """Take the lease. A worker of this name that was here before is dead. Raises StoreError."""
-        if lost := await self.registry.bury(self.worker):
-            logger.warning(
-                "calls of an earlier worker are lost", extra={"action": "buried", "calls": len(lost)}
-            )
+        """Take the lease. Raises StoreError."""
         await self._renew()
 
     async def keep(self) -> None:
@@ -58,12 +60,14 @@ class Membership:
                 async with asyncio.timeout(BEAT_S):
                     await self._changed.wait()
             self._changed.clear()
-            self.each_beat()
             try:
+                self.each_beat()
                 await self._renew()
                 self._note(await self.registry.queued(self.agent_name))
             except StoreError as error:
                 logger.warning("lease not renewed", extra={"action": "lease_late", "error": str(error)})
+            except Exception:  # a lease that stands still costs every call of a healthy worker
+                logger.exception("lease not renewed", extra={"action": "lease_late"})
 
     async def leave(self) -> None:
         """Give the lease up: nobody need wait for it to run out."""
@@ -82,8 +86,9 @@ class Membership:
         A store that is away, and a queue that nobody sees to, keep no caller waiting.
         """
         try:
-            self._note(await self.registry.queued(self.agent_name))
-        except StoreError as error:
+            async with asyncio.timeout(READ_S):
+                self._note(await self.registry.queued(self.agent_name))
+        except (StoreError, TimeoutError) as error:
             logger.warning("queue not read", extra={"action": "queue_unread", "error": str(error)})
             return True
         if self.clock() - self._queue_seen_at > QUEUE_S:

@@ -107,7 +107,7 @@ class Worker:
     port: int = setting("CALLPOOL_WORKER_PORT", "The port of its health page.", 8081, is_port)
     name: str = setting(
         "CALLPOOL_WORKER_NAME",
-        "What it is called in records and logs, before its process id; empty: the name of the host.",
+        "What it is called in records and logs, before a few digits of its own; empty: the name of the host.",
         "",
     )
     capacity: int = setting(

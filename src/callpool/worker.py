@@ -130,6 +130,12 @@ class Worker:
 
     async def run(self) -> int:
         """Serve until a signal. Raises CallpoolError when LiveKit or the store cannot be used."""
+        try:
+            return await self._run()
+        finally:
+            await self._switchboard.aclose()
+
+    async def _run(self) -> int:
         await self._burial.of_lost_workers()
         await self._switchboard.open()
         health = web.AppRunner(self._health(), access_log=None)
@@ -160,7 +166,6 @@ class Worker:
             preparing.cancel()
             await asyncio.gather(keeping, preparing, return_exceptions=True)
             await self._membership.leave()
-            await self._switchboard.aclose()
             await health.cleanup()
 
     async def _stop(self, told_again: asyncio.Event) -> None:
@@ -243,6 +248,7 @@ class Worker:
 
     def _on_registered(self, worker_id: str, _: object) -> None:
         self._registered = True
+        self._membership.change()
         logger.info("registered", extra={"action": "registered", "worker_id": worker_id})
 
     def _on_started(self) -> None:

@@ -21,10 +21,12 @@ from callpool import ending
 from callpool.call import Call, Caller
 from callpool.cost import CostItem
 from callpool.errors import StoreAway, StoreError
+from callpool.pool import Lease
 from callpool.settings import Settings
 from callpool.store import engine, reading, transactions
 from callpool.store.calls import Calls
 from callpool.store.record import Job, LatencyMs, StageEntry, ToolUse, Turn
+from callpool.store.registry import StoreRegistry
 from callpool.store.schema import upgrade_command
 from callpool.store.tables import turns
 
@@ -429,6 +431,21 @@ async def test_the_jobs_that_a_host_still_answers_for_can_be_found(calls: Calls)
     assert await calls.last_jobs("host-2") == [
         ("c_moved", replace(a_job("AJ_0", started_at=after(1)), host="host-2"))
     ]
+
+
+async def test_jobs_of_a_worker_that_beats_are_nobody_elses_to_answer_for(
+    calls: Calls, settings: Settings
+) -> None:
+    """It may be in another container that shares the host's name and not its processes."""
+    await calls.begin(a_call())
+    await claimed(calls, "c_1", a_job())
+    job = a_job()
+    lease = Lease(job.worker, "callpool", job.host, 1, capacity=2, running=1, draining=False, beat=1)
+    async with StoreRegistry(settings.store_url) as registry:
+        await registry.renew(lease)
+        assert await calls.last_jobs(job.host) == []
+        await registry.leave(job.worker)
+    assert await calls.last_jobs(job.host) == [("c_1", job)]
 
 
 async def test_a_turn_of_a_call_that_never_began_is_refused(calls: Calls) -> None:

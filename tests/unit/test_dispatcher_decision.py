@@ -165,6 +165,9 @@ def test_a_job_that_is_over_may_be_about_to_write_how_its_call_ended() -> None:
     here = replace(sight(CALLER, serving=LOST, dispatches=(TOKEN,)), is_lost=False)
     assert verdict(here, memory).want is None
     assert want(here, memory, now_s=NOW_S + GOODBYE_S).epoch == 2
+    next_one = replace(LOST, epoch=2, job_id="AJ_2")
+    then = replace(here, serving=next_one)
+    assert verdict(then, memory, now_s=NOW_S + GOODBYE_S + 1).want is None, "the job after it, too"
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -98,10 +99,58 @@ async def test_a_store_that_is_away_keeps_nobody_waiting(clock: Clock) -> None:
         assert await membership.is_next("newcomer", 1)
 
 
-def test_two_workers_of_a_host_have_two_names() -> None:
-    """Whatever they are called in the settings."""
+def test_no_two_workers_have_one_name() -> None:
+    """Also those that are called alike in the settings, and each process 1 of its container."""
     assert worker_name("east").startswith("east-")
-    assert worker_name("") != worker_name("east")
+    assert worker_name("east").endswith(f"-{os.getpid()}")
+    assert worker_name("east") != worker_name("east")
+
+
+async def test_a_lease_outlives_what_nobody_foresaw(membership: Membership, registry: StoreRegistry) -> None:
+    """One that stood still would cost every call of a healthy worker."""
+    stumbles = iter([True])
+
+    def stumble() -> None:
+        if next(stumbles, False):
+            raise ZeroDivisionError
+
+    membership.each_beat = stumble
+    await membership.join()
+    keeping = asyncio.create_task(membership.keep())
+    async with asyncio.timeout(5):
+        while [lease.beat for lease in await registry.leases()] == [1]:
+            membership.change()
+            await asyncio.sleep(0.005)
+    keeping.cancel()
+
+
+async def test_looks_in_quick_succession_do_not_hide_a_busy_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Several calls that come at once have it looked at several times; in a millisecond nothing is busy."""
+    clock = Clock()
+    readings = iter([100.0, 0.0])
+    monkeypatch.setattr(machine.psutil, "cpu_percent", lambda interval: next(readings))
+    pressure = machine.Pressure(clock=clock)
+    clock.now_s += 0.002
+    pressure.look()
+    assert pressure._reason(0.0) == "cpu"
+    clock.now_s += 1
+    pressure.look()
+    assert pressure._reason(0.0) is None
+
+
+def test_a_full_container_on_an_empty_machine_is_short_of_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The machine's memory is not the container's."""
+    monkeypatch.setattr(machine, "_CGROUP", tmp_path)
+    assert machine.available_memory() > 1e8
+    (tmp_path / "memory.max").write_text("2000000\n")
+    (tmp_path / "memory.current").write_text("1500000\n")
+    assert machine.available_memory() == 500_000
+    (tmp_path / "memory.stat").write_text("anon 1000000\ninactive_file 300000\n")
+    assert machine.available_memory() == 800_000
+    (tmp_path / "memory.max").write_text("max\n")
+    assert machine.available_memory() > 1e8
 
 
 @pytest.mark.parametrize(
@@ -127,6 +176,7 @@ async def test_a_busy_machine_delays_an_answer_and_refuses_none(monkeypatch: pyt
     await pressure.settled()
     assert 0.9 < clock.now_s - 1000 < 1.5
     busy[0] = 50.0
+    clock.now_s += 1
     pressure.look()
     before = clock.now_s
     await pressure.settled()

@@ -120,8 +120,6 @@ class Dispatcher:
             group.create_task(self._watch_store(), name="watch store")
             group.create_task(self._look_at_what_is_due(group), name="look at rooms")
 
-    # --- what may have changed
-
     async def _list_rooms(self) -> None:
         away = Outage("the LiveKit API")
         while True:
@@ -212,8 +210,6 @@ class Dispatcher:
                 self._kept.setdefault(serving.room, _Room()).losses_s.append(now_s)
                 self._agenda.mark(serving.room, now_s)
 
-    # --- looking
-
     async def _look_at_what_is_due(self, group: asyncio.TaskGroup) -> None:
         slots = asyncio.Semaphore(LOOKS)
         while True:
@@ -299,8 +295,6 @@ class Dispatcher:
             return sight
         return replace(sight, dispatches=await self._rooms.dispatches(name))
 
-    # --- acting
-
     async def _remove(self, name: str, verdict: Verdict) -> None:
         for identity in verdict.ghosts:
             try:
@@ -370,8 +364,6 @@ class Dispatcher:
             extra={"action": "call_given_up", "room": name, "losses": MOST_LOSSES + 1, "within_s": LOSSES_S},
         )
         await self._rooms.close(name)
-
-    # --- keeping
 
     def _note_sid(self, kept: _Room, sid: str) -> None:
         """A room of the same name may be another one."""

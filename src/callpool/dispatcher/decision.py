@@ -124,7 +124,7 @@ def decide(sight: Sight, memory: Memory, agent_name: str, dead: Container[str], 
         if left_s > 0:
             return Verdict(tuple(ghosts), look_again_s=left_s)
     is_over = serving is not None and serving.epoch > 0 and not serving.alive and not sight.is_lost
-    if is_over and memory.age_s("over", now_s) < GOODBYE_S:
+    if serving is not None and is_over and memory.age_s(f"over {serving.job_id}", now_s) < GOODBYE_S:
         return Verdict(tuple(ghosts), look_again_s=GOODBYE_S / 4)
     if serving is None and memory.visit:
         # The call has ended for good, and its room is about to go. Whoever came later wants a call of theirs.

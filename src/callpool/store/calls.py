@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, delete, exists, func, insert, select, true, update
@@ -19,15 +19,19 @@ from callpool.call import Call, CallerKind
 from callpool.cost import CostItem
 from callpool.ending import Ending
 from callpool.errors import StoreError
+from callpool.pool import LEASE_S
 from callpool.privacy.masking import mask
 from callpool.store import schema
 from callpool.store.claims import PROVISIONAL, Claims, first_row, forget, serves
 from callpool.store.engine import explained, shown
 from callpool.store.reading import job_of, read
 from callpool.store.record import CallRecord, Job, StageEntry, Turn
-from callpool.store.tables import calls, cost_items, jobs, stages, tool_uses, turns
+from callpool.store.tables import calls, cost_items, jobs, stages, tool_uses, turns, workers
 
 T = TypeVar("T")
+
+RECENT_S = 3 * LEASE_S
+"""A worker whose last beat is younger than this, seconds, is not known to be dead."""
 
 
 class Calls(Claims):
@@ -181,8 +185,12 @@ class Calls(Claims):
     async def last_jobs(self, host: str) -> Sequence[tuple[str, Job]]:
         """The last job, with its call id, of each call that goes on, where it has not ended and is on `host`.
 
-        Those are the jobs that run there, and those whose processes died without a word.
+        Those are the jobs that run there, and those whose processes died without a word. Not those of a
+        worker that has beaten a moment ago: it may be in another container that shares the host's name, and
+        when it is dead, the dispatcher sees that.
         """
+        recently = datetime.now(UTC) - timedelta(seconds=RECENT_S)
+        beats = exists().where(workers.c.worker == jobs.c.worker, workers.c.renewed_at > recently)
         later = jobs.alias("later")
         follows = (later.c.started_at > jobs.c.started_at) | (
             (later.c.started_at == jobs.c.started_at) & (later.c.job_id > jobs.c.job_id)
@@ -190,7 +198,7 @@ class Calls(Claims):
         query = (
             select(jobs)
             .join(calls)
-            .where(calls.c.ended_at.is_(None), jobs.c.host == host, jobs.c.ended_at.is_(None))
+            .where(calls.c.ended_at.is_(None), jobs.c.host == host, jobs.c.ended_at.is_(None), ~beats)
             .where(~exists().where(later.c.call_id == jobs.c.call_id, follows))
         )
         with explained(self._engine):
