@@ -145,7 +145,10 @@ class _Bench:
 
     async def _killed(self, kill: Kill, caller: SyntheticCaller, job: Job) -> float:
         at = time.monotonic()
-        _kill(kill, job)
+        try:
+            _kill(kill, job)
+        except ProcessLookupError:
+            raise NotMeasured(f"job: process {job.pid} was gone before it could be killed") from None
         heard_at = await caller.wait_for_audio(at + 0.2, PATIENCE_S)  # what was on its way is still heard
         if heard_at is None:
             raise NotMeasured(f"{kill}: no agent was heard within {PATIENCE_S:g} s of the kill")
