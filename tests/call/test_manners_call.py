@@ -83,7 +83,7 @@ async def test_a_caller_who_answers_is_not_given_up(impatient: Settings) -> None
         call = await telephone.dial()
         await call.greeting()
         assert "still there" in await call.answer(time.monotonic())
-        assert "replaced" in await call.say("Yes, sorry, I am here. What about my parcel?")
+        assert "replace" in await call.say("Yes, sorry, I am here. What about my parcel?")
         assert "still there" in await call.answer(time.monotonic())
 
 
