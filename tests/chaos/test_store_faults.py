@@ -64,8 +64,8 @@ async def asked(telephone: Telephone, call: Dialled, sentence: str) -> tuple[str
 
 
 def complete(record: CallRecord) -> None:
-    """Every turn is in the record, with what the caller said and heard. The goodbye may come in two pieces, of
-    which the first has no answer of its own."""
+    """Every turn is in the record, with what the caller said and heard; a goodbye may come in two pieces, and
+    the first of them has no answer of its own."""
     assert [turn.n for turn in record.turns] == list(range(len(record.turns)))
     assert all(turn.agent_text for turn in record.turns[:4]), record.turns
     assert all(turn.caller_text for turn in record.turns[1:4]), record.turns
