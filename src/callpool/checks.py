@@ -31,6 +31,17 @@ def between(least: float, most: float) -> Check:
     return lambda value: None if least <= value <= most else f"a number from {least:g} to {most:g}"
 
 
+def one_of(*choices: str) -> Check:
+    return lambda value: None if value in choices else f"one of {', '.join(choices)}"
+
+
+def trace_page(value: str) -> str | None:
+    good = "{trace_id}" in value and url("http", "https")(value.replace("{trace_id}", "0" * 32)) is None
+    return (
+        None if good else "an address with {trace_id} in it, such as http://127.0.0.1:16686/trace/{trace_id}"
+    )
+
+
 def memory_limit(value: int) -> str | None:
     good = value == 0 or value >= SMALLEST_MEMORY_LIMIT_MB
     return None if good else f"0 (no limit), or a number of at least {SMALLEST_MEMORY_LIMIT_MB}"

@@ -70,6 +70,19 @@ class Observed:
 
 
 @dataclass(frozen=True)
+class Measured:
+    """From a job: a number for one of the worker's metrics (`telemetry.metrics.OF_JOBS`)."""
+
+    metric: str
+    value: float
+    labels: tuple[str, ...] = ()
+    """In the order in which the metric declares them."""
+    trace_id: str = ""
+    """Of the call, as hexadecimal digits; empty: it is not traced."""
+    span_id: str = ""
+
+
+@dataclass(frozen=True)
 class Breaker:
     """From the worker: whether a provider is to be left alone for now."""
 
@@ -78,7 +91,7 @@ class Breaker:
     open: bool
 
 
-Message = Hello | Leave | Beat | Farewell | Resumed | Observed | Breaker
+Message = Hello | Leave | Beat | Farewell | Resumed | Observed | Measured | Breaker
 _KINDS: dict[str, type[Message]] = {kind.__name__: kind for kind in get_args(Message)}
 
 

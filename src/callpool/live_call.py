@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -13,13 +13,14 @@ from livekit.agents import JobContext
 
 from callpool import ending
 from callpool.call import Call, name_of_visit
+from callpool.cost import CostItem
 from callpool.ending import RECOVERABLE, Ending
 from callpool.errors import StoreError
 from callpool.line import Leave, Message
 from callpool.pulse import Pulse
 from callpool.store.calls import Calls
 from callpool.store.claims import Claim
-from callpool.store.record import Job, StageEntry, Turn
+from callpool.store.record import Event, Job, StageEntry, Turn
 from callpool.store.writer import Writer
 
 logger = logging.getLogger(__name__)
@@ -77,6 +78,13 @@ class LiveCall:
 
     def save_turn(self, turn: Turn) -> None:
         self.writer.submit(lambda: self.calls.record_turn(self.call.call_id, turn, job_id=self.job.job_id))
+
+    def save_event(self, event: Event) -> None:
+        self.writer.submit(lambda: self.calls.record_event(self.call.call_id, event, job_id=self.job.job_id))
+
+    def save_costs(self, items: Sequence[CostItem]) -> None:
+        """All that this job has used so far."""
+        self.writer.submit(lambda: self.calls.record_cost(self.call.call_id, self.job.job_id, items))
 
     def save_caller(self) -> None:
         kind, identity = self.call.caller.kind, self.call.caller.identity

@@ -20,9 +20,11 @@ from callpool.checks import (
     languages,
     memory_limit,
     module,
+    one_of,
     silence,
     stage_profiles,
     store_url,
+    trace_page,
     url,
 )
 from callpool.errors import SettingError
@@ -289,6 +291,129 @@ class Dispatcher:
         "CALLPOOL_DISPATCHER_HOST", "The address on which it takes webhooks.", "127.0.0.1", host
     )
     port: int = setting("CALLPOOL_DISPATCHER_PORT", "Its port.", 8082, is_port)
+
+
+@dataclass(frozen=True)
+class Inspector:
+    """The pages on which staff look at calls. They listen on 127.0.0.1 alone: nobody logs in yet."""
+
+    port: int = setting("CALLPOOL_INSPECTOR_PORT", "Their port.", 8083, is_port)
+
+
+@dataclass(frozen=True)
+class Telemetry:
+    """Traces, metrics and logs. They are exported by OTLP once an endpoint is named, under the variables that
+    OpenTelemetry defines. What these settings do not name (`OTEL_EXPORTER_OTLP_TIMEOUT`, `_COMPRESSION`,
+    `_CERTIFICATE`, `OTEL_RESOURCE_ATTRIBUTES`, `OTEL_BSP_…`) is read from the environment by its library."""
+
+    endpoint: str = setting(
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        "The collector for all three, such as http://127.0.0.1:4318; empty: nothing is exported.",
+        "",
+        lambda value: url("http", "https")(value) if value else None,
+    )
+    traces_endpoint: str = setting(
+        "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+        "Where traces go instead, with its whole path for HTTP.",
+        "",
+        lambda value: url("http", "https")(value) if value else None,
+    )
+    metrics_endpoint: str = setting(
+        "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT",
+        "Where metrics go instead.",
+        "",
+        lambda value: url("http", "https")(value) if value else None,
+    )
+    logs_endpoint: str = setting(
+        "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT",
+        "Where logs go instead.",
+        "",
+        lambda value: url("http", "https")(value) if value else None,
+    )
+    protocol: str = setting(
+        "OTEL_EXPORTER_OTLP_PROTOCOL",
+        "`http/protobuf` or `grpc`.",
+        "http/protobuf",
+        one_of("http/protobuf", "grpc"),
+    )
+    headers: Secret = setting(
+        "OTEL_EXPORTER_OTLP_HEADERS", "What is sent along: `name=value,name=value`.", Secret("")
+    )
+    service_name: str = setting("OTEL_SERVICE_NAME", "The name of the service in all three.", "callpool")
+    pii: bool = setting(
+        "CALLPOOL_TELEMETRY_PII",
+        "Export what callers say and are, under keys with a `pii` segment.",
+        False,
+    )
+    sample_ratio: float = setting(
+        "CALLPOOL_TELEMETRY_SAMPLE_RATIO",
+        "The share of calls that are traced, 0 to 1. Below 1 calls with errors are left out as well: rather "
+        "have the collector choose, which keeps those (docs/telemetry.md).",
+        1.0,
+        between(0, 1),
+    )
+    trace_url: str = setting(
+        "CALLPOOL_TRACE_URL",
+        "The page of a trace, such as http://127.0.0.1:16686/trace/{trace_id}; empty: no links.",
+        "",
+        lambda value: trace_page(value) if value else None,
+    )
+    log_format: str = setting(
+        "CALLPOOL_LOG_FORMAT",
+        "`json`, `text`, or `auto`: text on a terminal, JSON elsewhere.",
+        "auto",
+        one_of("auto", "json", "text"),
+    )
+    log_level: str = setting(
+        "CALLPOOL_LOG_LEVEL",
+        "`debug`, `info`, `warning` or `error`.",
+        "info",
+        one_of("debug", "info", "warning", "error"),
+    )
+
+
+@dataclass(frozen=True)
+class Costs:
+    """What calls may cost, USD, beside what their models do (see `profiles.prices_file`)."""
+
+    infrastructure_usd_per_minute: float = setting(
+        "CALLPOOL_INFRASTRUCTURE_USD_PER_MINUTE",
+        "The share of machines and network: USD for each minute of a job.",
+        0.0,
+        at_least(0),
+    )
+    soft_limit_usd: float = setting(
+        "CALLPOOL_BUDGET_SOFT_USD",
+        "What a call may cost before it is made cheaper, USD; 0: as much as it takes.",
+        0.0,
+        at_least(0),
+    )
+    soft_action: str = setting(
+        "CALLPOOL_BUDGET_SOFT_ACTION",
+        "How: `wrap_up` (the agent comes to an end) or `economy` (the language models of that profile).",
+        "wrap_up",
+        one_of("wrap_up", "economy"),
+    )
+    hard_limit_usd: float = setting(
+        "CALLPOOL_BUDGET_HARD_USD",
+        "What a call may cost before it is ended, USD; 0: as much as it takes.",
+        0.0,
+        at_least(0),
+    )
+    hard_action: str = setting(
+        "CALLPOOL_BUDGET_HARD_ACTION",
+        "How: `goodbye`, or `transfer` (a person takes over, where the roster has a stage for that).",
+        "goodbye",
+        one_of("goodbye", "transfer"),
+    )
+
+    def __post_init__(self) -> None:
+        if 0 < self.hard_limit_usd < self.soft_limit_usd:
+            raise SettingError(
+                "CALLPOOL_BUDGET_SOFT_USD",
+                f"{self.soft_limit_usd:g}",
+                f"at most CALLPOOL_BUDGET_HARD_USD, which is {self.hard_limit_usd:g}",
+            )
 
 
 @dataclass(frozen=True)

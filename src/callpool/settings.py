@@ -25,12 +25,15 @@ from callpool.provider_settings import Cartesia, Deepgram, ElevenLabs, Groq, Ope
 from callpool.secrets import Secret, resolve_secret
 from callpool.setting_groups import (
     Business,
+    Costs,
     Dispatcher,
+    Inspector,
     LiveKit,
     Local,
     Manners,
     ProfileChoice,
     Store,
+    Telemetry,
     Turns,
     Web,
     Worker,
@@ -57,6 +60,9 @@ class Settings:
     business: Business = field(default_factory=Business)
     web: Web = field(default_factory=Web)
     dispatcher: Dispatcher = field(default_factory=Dispatcher)
+    inspector: Inspector = field(default_factory=Inspector)
+    telemetry: Telemetry = field(default_factory=Telemetry)
+    costs: Costs = field(default_factory=Costs)
     local: Local = field(default_factory=Local)
     mcp: tuple[McpServer, ...] = ()
     """Servers whose tools some stages are offered: tables `[mcp.NAME]` in callpool.toml."""

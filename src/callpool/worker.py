@@ -15,7 +15,7 @@ from callpool.admission import Admission
 from callpool.breaker import Breakers
 from callpool.burial import Burial, call_of
 from callpool.errors import CallpoolError, SettingError
-from callpool.line import Breaker, Farewell, Hello, Leave, Message, Observed, Resumed, Switchboard
+from callpool.line import Breaker, Farewell, Hello, Leave, Measured, Message, Observed, Resumed, Switchboard
 from callpool.listening import listen
 from callpool.mcp_servers import McpServers
 from callpool.membership import Membership, worker_name
@@ -26,7 +26,7 @@ from callpool.stopping import StopSignals
 from callpool.store.calls import Calls
 from callpool.store.registry import StoreRegistry
 from callpool.telemetry.logs import set_up_logs
-from callpool.telemetry.metrics import CONTENT_TYPE, WorkerMetrics
+from callpool.telemetry.metrics import WorkerMetrics, page
 from callpool.watchdog import Watchdog
 
 logger = logging.getLogger(__name__)
@@ -212,8 +212,9 @@ class Worker:
             }
             return web.json_response(body, status=503 if reason else 200)
 
-        async def metrics(_: web.Request) -> web.Response:
-            return web.Response(body=self._metrics.page(), headers={"Content-Type": CONTENT_TYPE})
+        async def metrics(request: web.Request) -> web.Response:
+            body, content_type = page(self._metrics.registry, request.headers.get("Accept", ""))
+            return web.Response(body=body, headers={"Content-Type": content_type})
 
         app = web.Application()
         app.router.add_get("/healthz", healthz)
@@ -238,6 +239,8 @@ class Worker:
                     self._switchboard.tell(breaker, hello.job_id)
             case Resumed():
                 self._metrics.count_resumed(message)
+            case Measured():
+                self._metrics.take(message)
             case Observed():
                 self._metrics.observe(message)
                 self._breakers.take(message)

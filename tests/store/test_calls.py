@@ -25,7 +25,7 @@ from callpool.pool import Lease
 from callpool.settings import Settings
 from callpool.store import engine, reading, transactions
 from callpool.store.calls import Calls
-from callpool.store.record import Job, LatencyMs, StageEntry, ToolUse, Turn
+from callpool.store.record import Event, Job, LatencyMs, StageEntry, ToolUse, Turn
 from callpool.store.registry import StoreRegistry
 from callpool.store.schema import upgrade_command
 from callpool.store.tables import turns
@@ -60,11 +60,19 @@ async def test_a_whole_call_reads_back_in_the_shape_of_the_contract(calls: Calls
     latency = LatencyMs(
         end_of_turn=310.0, stt_final=290.5, llm_first_token=350, tts_first_audio=90, total=750
     )
-    tools = (ToolUse("lookup_order", True, 3.5), ToolUse("end_call", False))
+    tools = (ToolUse("lookup_order", True, 3.5, after(5)), ToolUse("end_call", False))
     await calls.record_turn(
-        "c_1", Turn(1, "reception", "Where is it?", "On its way.", True, tools, latency, 0.002, "t1")
+        "c_1",
+        Turn(1, "reception", "Where is it?", "On its way.", True, tools, latency, 0.002, "t1", after(4)),
     )
-    await calls.record_cost("c_1", "AJ_1", [CostItem("llm", "openai", "gpt", "input_tokens", 100, 0.5)])
+    barge_in = Event(after(6), "barge_in", 1, "0.21 s")
+    await calls.record_event("c_1", barge_in)
+    await calls.record_event("c_1", barge_in)  # once more, as after an answer that was lost
+    items = [
+        CostItem("reception", "openai", "gpt", "input_tokens", 100, 0.5, 0.005),
+        CostItem("reception", "acme", "voice", "characters", 12, None),
+    ]
+    await calls.record_cost("c_1", "AJ_1", items)
     await calls.end("c_1", ending.GOODBYE, after(60.25), job_id="AJ_1")
 
     record = await calls.get("c_1")
@@ -102,10 +110,11 @@ async def test_a_whole_call_reads_back_in_the_shape_of_the_contract(calls: Calls
                 "interrupted": False,
                 "tools": [],
                 "latency_ms": dict.fromkeys(
-                    ("end_of_turn", "stt_final", "llm_first_token", "tts_first_audio", "total")
+                    ("end_of_turn", "stt_final", "llm_first_token", "tts_first_audio", "total", "playout")
                 ),
                 "cost_usd": None,
                 "trace_id": None,
+                "started_at": None,
             },
             {
                 "n": 1,
@@ -114,8 +123,13 @@ async def test_a_whole_call_reads_back_in_the_shape_of_the_contract(calls: Calls
                 "agent_text": "On its way.",
                 "interrupted": True,
                 "tools": [
-                    {"name": "lookup_order", "ok": True, "ms": 3.5},
-                    {"name": "end_call", "ok": False, "ms": None},
+                    {
+                        "name": "lookup_order",
+                        "ok": True,
+                        "ms": 3.5,
+                        "started_at": "2026-11-22T12:00:05.000Z",
+                    },
+                    {"name": "end_call", "ok": False, "ms": None, "started_at": None},
                 ],
                 "latency_ms": {
                     "end_of_turn": 310.0,
@@ -123,25 +137,38 @@ async def test_a_whole_call_reads_back_in_the_shape_of_the_contract(calls: Calls
                     "llm_first_token": 350.0,
                     "tts_first_audio": 90.0,
                     "total": 750.0,
+                    "playout": None,
                 },
                 "cost_usd": 0.002,
                 "trace_id": "t1",
+                "started_at": "2026-11-22T12:00:04.000Z",
             },
         ],
         "cost": {
             "total_usd": 0.5,
-            "by_stage": {"llm": 0.5},
-            "by_provider": {"openai": 0.5},
+            "by_stage": {"reception": 0.5},
+            "by_provider": {"openai": 0.5, "acme": 0.0},
             "items": [
                 {
-                    "stage": "llm",
+                    "stage": "reception",
                     "provider": "openai",
                     "model": "gpt",
                     "unit": "input_tokens",
                     "quantity": 100.0,
+                    "unit_price_usd": 0.005,
                     "usd": 0.5,
-                }
+                },
+                {
+                    "stage": "reception",
+                    "provider": "acme",
+                    "model": "voice",
+                    "unit": "characters",
+                    "quantity": 12.0,
+                    "unit_price_usd": None,
+                    "usd": None,
+                },
             ],
+            "unpriced": ["acme/voice"],
         },
         "jobs": [
             {
@@ -155,6 +182,7 @@ async def test_a_whole_call_reads_back_in_the_shape_of_the_contract(calls: Calls
             }
         ],
         "trace_id": "t0",
+        "events": [{"at": "2026-11-22T12:00:06.000Z", "kind": "barge_in", "turn_n": 1, "detail": "0.21 s"}],
     }
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from prometheus_client import generate_latest
+
 from callpool.breaker import FAILURES, MOST_PAUSE_S, PAUSE_S, WITHIN_S, Breakers
 from callpool.fallback.standing import AVOIDED_S, MOST_HONOURED_S, Standing
 from callpool.line import Breaker, Observed, Resumed, decode, encode
@@ -148,7 +150,7 @@ def test_metrics_count_failures_and_show_breakers() -> None:
     metrics.observe(seen("ok"))
     metrics.set_breaker(Breaker("openai", "llm", open=True))
     metrics.count_resumed(Resumed("job_died"))
-    page = metrics.page().decode().splitlines()
+    page = generate_latest(metrics.registry).decode().splitlines()
     assert {
         "callpool_active_jobs 2.0",
         "callpool_job_capacity 4.0",

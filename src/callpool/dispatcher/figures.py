@@ -4,36 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge
 
 
 class Figures:
     """The metrics of one dispatcher, in a registry of their own."""
 
     def __init__(self) -> None:
-        self._registry = CollectorRegistry()
+        self.registry = CollectorRegistry()
         self._waiting = Gauge(
-            "callpool_waiting_callers", "Callers who wait for an agent.", registry=self._registry
+            "callpool_waiting_callers", "Callers who wait for an agent.", registry=self.registry
         )
         self._oldest = Gauge(
             "callpool_oldest_wait_seconds",
             "How long the longest waiting caller has waited.",
-            registry=self._registry,
+            registry=self.registry,
         )
         self.dispatches = Counter(
-            "callpool_dispatches_total", "Dispatches sent.", ["cause"], registry=self._registry
+            "callpool_dispatches_total", "Dispatches sent.", ["cause"], registry=self.registry
         )
         self.ghosts = Counter(
             "callpool_ghosts_removed_total",
             "Agents without a job that were put out of a room.",
-            registry=self._registry,
+            registry=self.registry,
         )
 
     def watch(self, waiting: Callable[[], float], oldest_s: Callable[[], float]) -> None:
         """Where the present values come from."""
         self._waiting.set_function(waiting)
         self._oldest.set_function(oldest_s)
-
-    def text(self) -> bytes:
-        """All of them, in Prometheus' text format."""
-        return generate_latest(self._registry)

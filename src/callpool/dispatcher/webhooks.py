@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from aiohttp import web
 from livekit.api import TokenVerifier, WebhookReceiver
 from livekit.protocol.webhook import WebhookEvent
-from prometheus_client import CONTENT_TYPE_LATEST
 
 from callpool.dispatcher import WEBHOOK_PATH
 from callpool.dispatcher.figures import Figures
 from callpool.setting_groups import LiveKit
+from callpool.telemetry.metrics import page
 
 BODY_BYTES = 256 * 1024
 """The largest event, of a participant with many tracks, has a tenth of this."""
@@ -82,8 +82,9 @@ def application(webhooks: Webhooks, figures: Figures, not_ready: Callable[[], st
         reason = not_ready()
         return web.json_response({"status": reason or "ready"}, status=503 if reason else 200)
 
-    async def metrics(_: web.Request) -> web.Response:
-        return web.Response(body=figures.text(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+    async def metrics(request: web.Request) -> web.Response:
+        body, content_type = page(figures.registry, request.headers.get("Accept", ""))
+        return web.Response(body=body, headers={"Content-Type": content_type})
 
     app = web.Application(client_max_size=BODY_BYTES)
     app.router.add_post(WEBHOOK_PATH, webhooks.take)

@@ -25,8 +25,8 @@ from callpool.store import schema
 from callpool.store.claims import PROVISIONAL, Claims, first_row, forget, serves
 from callpool.store.engine import explained, shown
 from callpool.store.reading import job_of, read
-from callpool.store.record import CallRecord, Job, StageEntry, Turn
-from callpool.store.tables import calls, cost_items, jobs, stages, tool_uses, turns, workers
+from callpool.store.record import CallRecord, Event, Job, StageEntry, Turn
+from callpool.store.tables import calls, cost_items, events, jobs, stages, tool_uses, turns, workers
 
 T = TypeVar("T")
 
@@ -98,6 +98,7 @@ class Calls(Claims):
             **{f"{name}_ms": value for name, value in vars(turn.latency_ms).items()},
             "cost_usd": turn.cost_usd,
             "trace_id": turn.trace_id,
+            "started_at": turn.started_at,
         }
 
         async def work(connection: AsyncConnection) -> None:
@@ -123,6 +124,19 @@ class Calls(Claims):
                 await connection.execute(insert(cost_items), rows)
 
         await self._write_call(call_id, work)
+
+    async def record_event(self, call_id: str, event: Event, *, job_id: str | None = None) -> None:
+        """Something happened. Written a second time it changes nothing."""
+
+        async def work(connection: AsyncConnection) -> None:
+            here = [
+                events.c.call_id == call_id,
+                *(events.c[key] == value for key, value in vars(event).items()),
+            ]
+            if not await connection.scalar(select(exists().where(*here))):
+                await connection.execute(insert(events).values(call_id=call_id, **vars(event)))
+
+        await self._write_served(call_id, job_id, work)
 
     async def set_caller(
         self, call_id: str, kind: CallerKind, identity: str, *, job_id: str | None = None

@@ -13,13 +13,14 @@ from callpool.cost import Cost, CostItem
 from callpool.ending import Ending
 from callpool.store.record import (
     CallRecord,
+    Event,
     Job,
     LatencyMs,
     StageEntry,
     ToolUse,
     Turn,
 )
-from callpool.store.tables import calls, cost_items, jobs, stages, tool_uses, turns
+from callpool.store.tables import calls, cost_items, events, jobs, stages, tool_uses, turns
 
 BATCH = 500
 """Calls read at once: databases bound the number of values in a query."""
@@ -46,6 +47,7 @@ async def read(
                 (turns, (turns.c.n,)),
                 (tool_uses, (tool_uses.c.id,)),
                 (cost_items, (cost_items.c.id,)),
+                (events, (events.c.at, events.c.id)),
             )
         }
         records += [
@@ -67,7 +69,7 @@ async def _rows(
 def _record(row: Row[Any], parts: Rows) -> CallRecord:
     tools: dict[int, list[ToolUse]] = {}
     for use in parts["tool_uses"]:
-        tools.setdefault(use.turn_n, []).append(ToolUse(use.name, use.ok, use.ms))
+        tools.setdefault(use.turn_n, []).append(ToolUse(use.name, use.ok, use.ms, use.started_at))
     return CallRecord(
         call_id=row.call_id,
         room=row.room,
@@ -81,9 +83,11 @@ def _record(row: Row[Any], parts: Rows) -> CallRecord:
         turns=tuple(_turn(x, tools.get(x.n, [])) for x in parts["turns"]),
         cost=Cost(
             tuple(
-                CostItem(x.stage, x.provider, x.model, x.unit, x.quantity, x.usd) for x in parts["cost_items"]
+                CostItem(x.stage, x.provider, x.model, x.unit, x.quantity, x.usd, x.unit_price_usd)
+                for x in parts["cost_items"]
             )
         ),
+        events=tuple(Event(x.at, x.kind, x.turn_n, x.detail) for x in parts["events"]),
         jobs=tuple(map(job_of, parts["jobs"])),
         trace_id=row.trace_id,
     )
@@ -108,7 +112,9 @@ def _turn(row: Row[Any], tools: Sequence[ToolUse]) -> Turn:
             llm_first_token=row.llm_first_token_ms,
             tts_first_audio=row.tts_first_audio_ms,
             total=row.total_ms,
+            playout=row.playout_ms,
         ),
         cost_usd=row.cost_usd,
         trace_id=row.trace_id,
+        started_at=row.started_at,
     )

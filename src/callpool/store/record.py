@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from callpool.call import Caller
 from callpool.cost import Cost
@@ -32,6 +32,7 @@ class ToolUse:
     name: str
     ok: bool
     ms: float | None = None
+    started_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class LatencyMs:
     """What a turn's time went on, milliseconds; None: not known.
 
     `end_of_turn`, `stt_final` and `total` count from the caller's last voiced sample; `llm_first_token` and
-    `tts_first_audio` are durations of their own.
+    `tts_first_audio` are durations of their own, and so is `playout`: how long the agent was heard.
     """
 
     end_of_turn: float | None = None
@@ -47,6 +48,7 @@ class LatencyMs:
     llm_first_token: float | None = None
     tts_first_audio: float | None = None
     total: float | None = None
+    playout: float | None = None
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,24 @@ class Turn:
     latency_ms: LatencyMs = LatencyMs()
     cost_usd: float | None = None
     trace_id: str | None = None
+    started_at: datetime | None = None
+    """When the caller began to speak; of the greeting: when the agent did."""
+
+
+EventKind = Literal["barge_in", "provider_error", "budget"]
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened in a call and is no turn, tool use, stage or job of its own."""
+
+    at: datetime
+    kind: EventKind
+    turn_n: int
+    """The turn in which it happened."""
+    detail: str = ""
+    """Of a barge-in: how long the agent took to be silent, such as `0.21 s`; of a provider's error: provider,
+    part and kind, such as `openai llm 429`; of the budget: which limit. Nothing that anybody said."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +115,7 @@ class CallRecord:
     cost: Cost = field(default_factory=Cost)
     jobs: tuple[Job, ...] = ()
     trace_id: str | None = None
+    events: tuple[Event, ...] = ()
 
     def to_json(self) -> dict[str, Json]:
         """The record as JSON data, in the shape of the call record contract; None where nothing is known."""
@@ -105,6 +126,7 @@ class CallRecord:
             "by_stage": _json(self.cost.by("stage")),
             "by_provider": _json(self.cost.by("provider")),
             "items": _json(self.cost.items),
+            "unpriced": _json(self.cost.unpriced),
         }
         return document
 

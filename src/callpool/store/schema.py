@@ -27,7 +27,7 @@ from callpool.store.engine import (
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = "0002"
+HEAD = "0003"
 """The revision that this version of callpool works with. Stated here so that a job that finds its store in
 order, as nearly all do, need not import Alembic."""
 

@@ -137,8 +137,10 @@ turns = Table(
     Column("llm_first_token_ms", Double),
     Column("tts_first_audio_ms", Double),
     Column("total_ms", Double),
+    Column("playout_ms", Double),
     Column("cost_usd", Double),
     Column("trace_id", Text),
+    Column("started_at", UtcTime),
     UniqueConstraint("call_id", "n", name="uq_turns"),
 )
 
@@ -151,6 +153,7 @@ tool_uses = Table(
     Column("name", Text, nullable=False),
     Column("ok", Boolean, nullable=False),
     Column("ms", Double),
+    Column("started_at", UtcTime),
     ForeignKeyConstraint(["call_id", "turn_n"], ["turns.call_id", "turns.n"], ondelete="CASCADE"),
 )
 Index("ix_tool_uses_turn", tool_uses.c.call_id, tool_uses.c.turn_n)
@@ -166,9 +169,23 @@ cost_items = Table(
     Column("model", Text, nullable=False),
     Column("unit", Text, nullable=False),
     Column("quantity", Double, nullable=False),
-    Column("usd", Double, nullable=False),
+    # Both are empty where no price is known.
+    Column("unit_price_usd", Double),
+    Column("usd", Double),
 )
 Index("ix_cost_items_call", cost_items.c.call_id, cost_items.c.job_id)
+
+events = Table(
+    "events",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _call_id(),
+    Column("at", UtcTime, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("turn_n", Integer, nullable=False),
+    Column("detail", Text, nullable=False),
+)
+Index("ix_events_call", events.c.call_id, events.c.at)
 
 checkpoints = Table(
     "checkpoints",

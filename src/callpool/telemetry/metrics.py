@@ -2,16 +2,60 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import CounterMetricFamily
-from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
-from callpool.line import Breaker, Observed, Resumed
+from callpool.line import Breaker, Measured, Observed, Resumed
 
-CONTENT_TYPE = CONTENT_TYPE_LATEST
+SECONDS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 6.0, 10.0, 20.0)
+"""Upper bounds of what a caller waits for: fine where a turn is good (below 1 s), coarse where it is not."""
+
+
+@dataclass(frozen=True)
+class OfJobs:
+    """A metric that jobs observe and their worker keeps. `seconds`: a histogram; else a counter."""
+
+    text: str
+    labels: tuple[str, ...] = ()
+    seconds: bool = False
+
+
+OF_JOBS = {
+    "callpool_calls_total": OfJobs("Calls that have ended here, by how.", ("result", "reason")),
+    "callpool_turn_latency_seconds": OfJobs(
+        "From the caller's last voiced sample to the first of the answer.", ("stage", "profile"), seconds=True
+    ),
+    "callpool_turn_phase_seconds": OfJobs("What the time of a turn goes on.", ("phase",), seconds=True),
+    "callpool_barge_in_seconds": OfJobs(
+        "From the voice of a caller who interrupts to the agent's silence.", seconds=True
+    ),
+    "callpool_first_audio_seconds": OfJobs(
+        "From a caller's joining to the first sound of the agent.", seconds=True
+    ),
+    "callpool_tool_calls_total": OfJobs("Function tools that agents have used.", ("tool", "outcome")),
+    "callpool_cost_usd_total": OfJobs("What calls have cost.", ("provider", "model", "stage")),
+    "callpool_telemetry_dropped_total": OfJobs(
+        "Spans, logs and metrics that no collector has taken.", ("signal",)
+    ),
+}
+"""By name."""
+MOST_VALUES = 200
+"""How many values a label may have; what comes later is counted as `OTHER`: a model can invent tools."""
+OTHER = "other"
+
+logger = logging.getLogger(__name__)
+
+
+def page(registry: CollectorRegistry, accept: str) -> tuple[bytes, str]:
+    """All metrics, and their content type: OpenMetrics, which has exemplars, for those who accept it."""
+    encode, content_type = choose_encoder(accept)
+    return encode(registry), content_type
 
 
 class WorkerMetrics:
@@ -42,12 +86,28 @@ class WorkerMetrics:
             ("cause",),
             registry=self.registry,
         )
+        self._of_jobs = {name: self._family(name, one) for name, one in OF_JOBS.items()}
+        self._known: dict[tuple[str, int], set[str]] = {}
         self._breaker = Gauge(
             "callpool_provider_breaker_open",
             "1 while this worker's calls avoid a provider.",
             ("provider", "part"),
             registry=self.registry,
         )
+
+    def take(self, measured: Measured) -> None:
+        """What a job has observed. What cannot be used is logged: a job's mistake ends no worker."""
+        family = self._of_jobs.get(measured.metric)
+        if family is None or len(measured.labels) != len(OF_JOBS[measured.metric].labels):
+            logger.error("no such metric", extra={"action": "unknown_metric", "metric": measured.metric})
+            return
+        values = [self._bounded(measured.metric, at, value) for at, value in enumerate(measured.labels)]
+        child = family.labels(*values) if values else family
+        exemplar = {"trace_id": measured.trace_id, "span_id": measured.span_id} if measured.trace_id else None
+        if isinstance(child, Histogram):
+            child.observe(measured.value, exemplar)
+        elif measured.value >= 0:
+            child.inc(measured.value, exemplar)
 
     def count_resumed(self, resumed: Resumed) -> None:
         """A call goes on here."""
@@ -63,9 +123,17 @@ class WorkerMetrics:
         """Note that a breaker has opened or closed."""
         self._breaker.labels(breaker.provider, breaker.part).set(breaker.open)
 
-    def page(self) -> bytes:
-        """All of them, as Prometheus reads them."""
-        return generate_latest(self.registry)
+    def _family(self, name: str, one: OfJobs) -> Counter | Histogram:
+        if one.seconds:
+            return Histogram(name, one.text, one.labels, registry=self.registry, buckets=SECONDS)
+        return Counter(name, one.text, one.labels, registry=self.registry)
+
+    def _bounded(self, metric: str, at: int, value: str) -> str:
+        known = self._known.setdefault((metric, at), set())
+        if value not in known and len(known) >= MOST_VALUES:
+            return OTHER
+        known.add(value)
+        return value
 
     def _gauge(self, name: str, text: str, read: Callable[[], float]) -> None:
         Gauge(name, text, registry=self.registry).set_function(read)
