@@ -65,6 +65,12 @@ class Call:
     """How often an agent tried to hand off to a stage that may not follow its own."""
     understanding: Understanding = field(default_factory=Understanding)
     """How often in a row the caller was not understood."""
+    traceparent: str | None = None
+    """W3C trace context of the span of the job that serves the call; None: it is not traced."""
+    resumes: str | None = None
+    """The same of the job before it."""
+    trace_id: str | None = None
+    """Of the call's trace, as 32 hexadecimal digits."""
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     ending: Ending | None = None
     before_s: float = 0.0

@@ -167,6 +167,7 @@ class Line:
         self._writer: asyncio.StreamWriter | None = None
         self._reading: asyncio.Task[None] | None = None
         self._listeners: list[Callable[[Message], None]] = []
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     @property
     def is_open(self) -> bool:
@@ -177,6 +178,7 @@ class Line:
         """Call the worker, or call it again. One that does not answer is logged, and done without."""
         if self._path is None:
             return self
+        self._loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(CONNECT_S):
                 reader, self._writer = await asyncio.open_unix_connection(self._path, limit=LONGEST_LINE)
@@ -200,6 +202,11 @@ class Line:
         """Send a message. Never blocks."""
         if self._writer is not None:
             _send(self._writer, message)
+
+    def say_from_thread(self, message: Message) -> None:
+        """The same, from any thread."""
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self.say, message)
 
     def listen(self, listener: Callable[[Message], None]) -> None:
         """Have every message of the worker's given to `listener`."""

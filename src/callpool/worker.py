@@ -26,7 +26,9 @@ from callpool.stopping import StopSignals
 from callpool.store.calls import Calls
 from callpool.store.registry import StoreRegistry
 from callpool.telemetry.logs import set_up_logs
-from callpool.telemetry.metrics import WorkerMetrics, page
+from callpool.telemetry.metrics import WorkerMetrics, dropped, page
+from callpool.telemetry.otlp import modules as otlp_modules
+from callpool.telemetry.tracing import Tracing
 from callpool.watchdog import Watchdog
 
 logger = logging.getLogger(__name__)
@@ -71,7 +73,13 @@ def build_server(settings: Settings, admission: Admission, parent: job.Parent) -
         load_threshold=float("inf"),
         num_idle_processes=settings.worker.warm_processes,
         setup_fnc=functools.partial(job.warm_up, settings, parent),
-        preload_modules=[*PRELOAD, settings.worker.roster, *roster.modules, *plugins(settings)],
+        preload_modules=[
+            *PRELOAD,
+            *otlp_modules(settings.telemetry),
+            settings.worker.roster,
+            *roster.modules,
+            *plugins(settings),
+        ],
         job_memory_limit_mb=0,  # it looks every 5 s only: see watchdog.py
         shutdown_process_timeout=STOP_S,
         session_end_timeout=STOP_S,
@@ -105,6 +113,10 @@ class Worker:
             draining=lambda: self._server.draining,
             refused=lambda: self._admission.refused,
         )
+        self._tracing = Tracing.of(
+            settings, "worker", lambda count: self._metrics.take(dropped("traces", count))
+        )
+        self._admission.tracing = self._tracing
         self._switchboard = Switchboard()
         self._watchdog = Watchdog(settings.worker, reachable=self._switchboard.path.exists)
         self._breakers = Breakers(self._on_breaker)
@@ -166,6 +178,7 @@ class Worker:
             preparing.cancel()
             await asyncio.gather(keeping, preparing, return_exceptions=True)
             await self._membership.leave()
+            await asyncio.to_thread(self._tracing.close)
             await health.cleanup()
 
     async def _stop(self, told_again: asyncio.Event) -> None:

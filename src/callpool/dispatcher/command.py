@@ -19,6 +19,7 @@ from callpool.stopping import stop_event
 from callpool.store.calls import Calls
 from callpool.store.registry import StoreRegistry
 from callpool.telemetry.logs import set_up_logs
+from callpool.telemetry.tracing import Tracing
 
 SHUTDOWN_S = 2.0
 """How long open requests may take to finish, seconds."""
@@ -35,7 +36,8 @@ async def run(settings: Settings) -> int:
         await calls.open()
     figures = Figures()
     async with LiveKitRooms(settings.livekit) as rooms, StoreRegistry(settings.store_url) as registry:
-        dispatcher = Dispatcher(rooms, registry, settings.worker.agent_name, figures)
+        tracing = Tracing.of(settings, "dispatcher")
+        dispatcher = Dispatcher(rooms, registry, settings.worker.agent_name, figures, tracing=tracing)
         webhooks = Webhooks(settings.livekit, dispatcher.hear)
         app = application(webhooks, figures, dispatcher.not_ready)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_S)
@@ -53,5 +55,6 @@ async def run(settings: Settings) -> int:
             working.cancel()
             stopping.cancel()
             await asyncio.gather(working, stopping, return_exceptions=True)
+            await asyncio.to_thread(tracing.close)
             await runner.cleanup()
     return 0

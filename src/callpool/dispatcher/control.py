@@ -18,9 +18,11 @@ from callpool.dispatcher.lifelines import Lifelines
 from callpool.dispatcher.outage import LONGEST_PAUSE_S, Outage, growing_pause_s
 from callpool.dispatcher.queue import Pending, Queue
 from callpool.dispatcher.sight import Rooms, RoomsAway, Sight
+from callpool.dispatcher.traced import traced
 from callpool.dispatcher.webhooks import Change
 from callpool.errors import StoreError
 from callpool.pool import Registry, Serving
+from callpool.telemetry.tracing import Tracing
 
 POLL_S = 0.2
 """How often the store is asked for dead workers and lost calls, seconds."""
@@ -76,12 +78,14 @@ class Dispatcher:
         agent_name: str,
         figures: Figures | None = None,
         lifelines: Lifelines | None = None,
+        tracing: Tracing | None = None,
     ) -> None:
         self._rooms = rooms
         self._registry = registry
         self._agent_name = agent_name
         self._figures = figures or Figures()
         self._lifelines = lifelines or Lifelines()
+        self._tracing = tracing or Tracing()
         self._agenda = Agenda()
         self._census = Census()
         self._queue = Queue()
@@ -336,9 +340,10 @@ class Dispatcher:
     async def _dispatch(self, name: str, kept: _Room, want: Want) -> None:
         copies = COPIES if self._lifelines.server_may_err else 1
         self._queue.expect(name, Pending(want.epoch, self._now_s() + ANSWER_S))
-        for _ in range(copies):
-            dispatch_id = await self._rooms.dispatch(name, self._agent_name, want.metadata)
-            kept.memory.first_seen_s[dispatch_id] = self._now_s()
+        with traced(self._tracing, want) as metadata:
+            for _ in range(copies):
+                dispatch_id = await self._rooms.dispatch(name, self._agent_name, metadata)
+                kept.memory.first_seen_s[dispatch_id] = self._now_s()
         kept.memory.tries += 1
         self._queue.put(name, want.since_ms, self._now_s() + pause_s(kept.memory.tries), self._now_s())
         self._figures.dispatches.labels(cause=want.cause).inc(copies)
