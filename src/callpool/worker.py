@@ -28,6 +28,7 @@ from callpool.store.registry import StoreRegistry
 from callpool.telemetry.logs import set_up_logs
 from callpool.telemetry.metrics import WorkerMetrics, dropped, page
 from callpool.telemetry.otlp import modules as otlp_modules
+from callpool.telemetry.otlp_metrics import push_metrics
 from callpool.telemetry.tracing import Tracing
 from callpool.watchdog import Watchdog
 
@@ -160,6 +161,7 @@ class Worker:
         keeping = asyncio.create_task(self._membership.keep(), name="membership")
         preparing = asyncio.create_task(clips.prepare(self._settings, self._parent.clips), name="clips")
         watching = asyncio.create_task(self._watchdog.run(), name="watchdog")
+        pushing = asyncio.create_task(self._push_metrics(), name="push-metrics")
         try:
             await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
             if serving.done():
@@ -176,7 +178,8 @@ class Worker:
                 await asyncio.wait(self._burials, timeout=STOP_S)
             keeping.cancel()
             preparing.cancel()
-            await asyncio.gather(keeping, preparing, return_exceptions=True)
+            pushing.cancel()
+            await asyncio.gather(keeping, preparing, pushing, return_exceptions=True)
             await self._membership.leave()
             await asyncio.to_thread(self._tracing.close)
             await health.cleanup()
@@ -203,6 +206,14 @@ class Worker:
                 )
         self._switchboard.tell(Leave())
         await self._server.aclose()
+
+    async def _push_metrics(self) -> None:
+        await push_metrics(
+            self._settings,
+            "worker",
+            self._metrics.registry,
+            lambda count: self._metrics.take(dropped("metrics", count)),
+        )
 
     async def _name_calls_waited_for(self) -> None:
         while True:

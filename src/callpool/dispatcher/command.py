@@ -19,6 +19,7 @@ from callpool.stopping import stop_event
 from callpool.store.calls import Calls
 from callpool.store.registry import StoreRegistry
 from callpool.telemetry.logs import set_up_logs
+from callpool.telemetry.otlp_metrics import push_metrics
 from callpool.telemetry.tracing import Tracing
 
 SHUTDOWN_S = 2.0
@@ -43,6 +44,9 @@ async def run(settings: Settings) -> int:
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_S)
         await runner.setup()
         working = asyncio.create_task(dispatcher.run(), name="dispatcher")
+        pushing = asyncio.create_task(
+            push_metrics(settings, "dispatcher", figures.registry), name="push-metrics"
+        )
         stopping = asyncio.create_task(stop.wait(), name="signals")
         try:
             url = await listen(runner, "DISPATCHER", settings.dispatcher.host, settings.dispatcher.port)
@@ -54,7 +58,8 @@ async def run(settings: Settings) -> int:
         finally:
             working.cancel()
             stopping.cancel()
-            await asyncio.gather(working, stopping, return_exceptions=True)
+            pushing.cancel()
+            await asyncio.gather(working, stopping, pushing, return_exceptions=True)
             await asyncio.to_thread(tracing.close)
             await runner.cleanup()
     return 0

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import logging
-import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import Any
 
 from livekit.agents import get_job_context, telemetry
 from opentelemetry import trace
 from opentelemetry.context import Context
-from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.sampling import TraceIdRatioBased
@@ -23,6 +21,7 @@ from callpool.call import Call
 from callpool.settings import Settings
 from callpool.telemetry.otlp import span_exporter
 from callpool.telemetry.personal import without_personal
+from callpool.telemetry.resource import Role, resource
 from callpool.telemetry.trace_context import CallIds, TraceContext
 
 logger = logging.getLogger(__name__)
@@ -36,22 +35,8 @@ LAST_FLUSH_S = 0.9
 JOB_SPAN = "job_entrypoint"
 """The SDK's span around a whole job."""
 
-Role = Literal["worker", "job", "dispatcher", "web"]
 Dropped = Callable[[int], None]
 """Told how many spans nobody will see."""
-
-
-def resource(settings: Settings, role: Role) -> Resource:
-    """What all that a process exports is marked with. `OTEL_RESOURCE_ATTRIBUTES` adds to it."""
-    return Resource.create(
-        {
-            "service.name": settings.telemetry.service_name,
-            "service.version": __version__,
-            "service.instance.id": f"{settings.worker.name or socket.gethostname()}-{role}",
-            "host.name": socket.gethostname(),
-            "callpool.role": role,
-        }
-    )
 
 
 class Tracing:
