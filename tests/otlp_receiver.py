@@ -152,15 +152,18 @@ def otlp_receiver(port: int = 0) -> Iterator[OtlpReceiver]:
 @contextmanager
 def serving(receiver: OtlpReceiver) -> Iterator[OtlpReceiver]:
     """Have a receiver listen for as long as the block runs; it keeps what it got."""
-    loop = asyncio.new_event_loop()
+    loops: list[asyncio.AbstractEventLoop] = []
     up, down = threading.Event(), asyncio.Event()
     failed: list[BaseException] = []
 
     def run() -> None:
         try:
-            loop.run_until_complete(receiver._serve(up, down))
+            with asyncio.Runner() as runner:  # which leaves no task behind
+                loops.append(runner.get_loop())
+                runner.run(receiver._serve(up, down))
         except BaseException as error:
             failed.append(error)
+            up.set()
 
     thread = threading.Thread(target=run, name="otlp-receiver", daemon=True)
     thread.start()
@@ -170,10 +173,10 @@ def serving(receiver: OtlpReceiver) -> Iterator[OtlpReceiver]:
             raise AssertionError(f"the receiver does not listen: {failed}")
         yield receiver
     finally:
-        loop.call_soon_threadsafe(down.set)
+        if thread.is_alive():
+            loops[0].call_soon_threadsafe(down.set)
         thread.join(10)
         assert not thread.is_alive(), "the receiver did not end"
-        loop.close()
 
 
 def values(attributes: Sequence[KeyValue]) -> dict[str, Any]:

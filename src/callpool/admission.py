@@ -116,4 +116,4 @@ class Admission:
 
 
 def _fields(request: JobRequest) -> dict[str, object]:
-    return {"action": "admission", "job_id": request.id, "room": request.room.name}
+    return {"action": "admission", "job_id": request.id, "call_id": call_of(request.job).call_id}

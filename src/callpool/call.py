@@ -20,6 +20,7 @@ LANGUAGE = re.compile(r"[a-z]{2}(-[A-Za-z]{2})?")
 """What a caller may ask for: `en`, `de-CH`."""
 
 _CALL_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_ROOM_OF_OURS = re.compile(r"call-(c_[\w-]{8,})")
 _MOST_EPOCHS = 2**31
 
 
@@ -31,6 +32,13 @@ def base_language(language: str) -> str:
 def room_of(call_id: str) -> str:
     """The room that the web API gives to a call."""
     return f"call-{call_id}"
+
+
+def call_in(room: str) -> str | None:
+    """The call in a room that the web API made, for the log. None for any other room, whose name tells
+    nothing of its call and may hold a caller's number."""
+    ours = _ROOM_OF_OURS.fullmatch(room)
+    return ours[1] if ours else None
 
 
 @dataclass(frozen=True)

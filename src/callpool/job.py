@@ -49,6 +49,8 @@ from callpool.settings import Settings
 from callpool.stages import Roster, Stage, load_roster
 from callpool.store.calls import Calls
 from callpool.store.writer import Writer
+from callpool.telemetry import log_context
+from callpool.telemetry.logs import set_up_logs_of_job
 from callpool.telemetry.metrics import dropped
 from callpool.telemetry.observation import Observation
 from callpool.telemetry.trace_context import TraceContext
@@ -122,6 +124,7 @@ class Warm:
 
 def warm_up(settings: Settings, parent: Parent, proc: JobProcess) -> None:
     """Load everything that a call needs. Runs in a process of its own, before any caller waits."""
+    set_up_logs_of_job(settings)
     step_behind(settings.worker.job_nice)
     roster = load_roster(settings.worker.roster)
     profiles = Profiles.read(settings)
@@ -174,10 +177,10 @@ async def answer(ctx: JobContext) -> None:
     call.state = warm.roster.new_state()
     call.trace_id = TraceContext.of_dispatch(ctx.job.metadata, call.call_id).hexadecimal
     job = job_entry(ctx.job.id, warm.parent.worker, os.getpid(), call.started_at)
+    log_context.bind(call, ctx.job.id)
     warm.live = live = LiveCall(call, ctx, Writer(), warm.calls, job)
     ctx.room.on("disconnected", lambda reason: _on_disconnected(call, reason))
     claim = await live.claim()
-    ctx.log_context_fields = {"call_id": call.call_id}
     if claim is None:
         live.supersede()
         return

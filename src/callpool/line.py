@@ -153,7 +153,7 @@ class Switchboard:
                     for listener in self._listeners:
                         listener(hello, message)
         except (ValueError, ConnectionError) as error:
-            logger.warning("a job's line broke", extra={"action": "line_broke", "error": str(error)})
+            logger.warning("a job's line broke", extra={"action": "line_broke", "error": error})
         finally:
             del self._lines[writer]
             writer.close()
@@ -183,7 +183,7 @@ class Line:
             async with asyncio.timeout(CONNECT_S):
                 reader, self._writer = await asyncio.open_unix_connection(self._path, limit=LONGEST_LINE)
         except (OSError, TimeoutError) as error:
-            logger.warning("no line to the worker", extra={"action": "no_line", "error": str(error)})
+            logger.warning("no line to the worker", extra={"action": "no_line", "error": error})
             return self
         self._reading = asyncio.create_task(self._read(reader, self._writer), name="line")
         self.say(hello)
@@ -219,7 +219,7 @@ class Line:
                 for listener in self._listeners:
                     listener(message)
         except (ValueError, ConnectionError) as error:
-            logger.warning("the worker's line broke", extra={"action": "line_broke", "error": str(error)})
+            logger.warning("the worker's line broke", extra={"action": "line_broke", "error": error})
         finally:
             writer.close()
 

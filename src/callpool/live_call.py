@@ -67,7 +67,7 @@ class LiveCall:
         except (StoreError, asyncio.InvalidStateError) as error:
             if self.call.is_redispatched:
                 raise StoreError("the store does not say who serves this call") from error
-            logger.warning("a call is answered unclaimed", extra={"action": "unclaimed", "error": str(error)})
+            logger.warning("a call is answered unclaimed", extra={"action": "unclaimed", "error": error})
             self.writer.submit(lambda: self._claim_late(claiming))
             return Claim("taken")
         return claim if claim.outcome == "taken" else None

@@ -141,6 +141,10 @@ class Worker:
         self._server.on("worker_registered", self._on_registered)
         self._server.on("worker_started", self._on_started)
 
+    def count_dropped_logs(self, count: int) -> None:
+        """Note log records that no collector has taken; from any thread."""
+        self._metrics.take(Measured("callpool_telemetry_dropped_total", count, ("logs",)))
+
     async def run(self) -> int:
         """Serve until a signal. Raises CallpoolError when LiveKit or the store cannot be used."""
         try:
@@ -325,7 +329,7 @@ def check(settings: Settings) -> None:
 
 async def run(settings: Settings) -> int:
     """`callpool worker`."""
-    set_up_logs()
+    exported = set_up_logs(settings, "worker")
     check(settings)
     for variable in settings.unknown:
         logger.warning("no setting has this name", extra={"action": "unknown_setting", "variable": variable})
@@ -333,4 +337,7 @@ async def run(settings: Settings) -> int:
         await calls.open()
         await prepare_business(settings)
         async with StoreRegistry(settings.store_url) as registry:
-            return await Worker(settings, calls, registry).run()
+            worker = Worker(settings, calls, registry)
+            if exported is not None:
+                exported.tell_dropped(worker.count_dropped_logs)
+            return await worker.run()

@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 
 async def run(settings: Settings) -> int:
     """Serve until SIGINT or SIGTERM. Raises CallpoolError when it cannot listen or use the store."""
-    set_up_logs()
+    set_up_logs(settings, "dispatcher")
     settings.livekit.check_key_pair()
     stop = stop_event()
     async with Calls(settings.store_url) as calls:

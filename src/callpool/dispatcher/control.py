@@ -10,6 +10,9 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from structlog.contextvars import bind_contextvars
+
+from callpool.call import call_in
 from callpool.dispatcher.agenda import Agenda
 from callpool.dispatcher.census import Census
 from callpool.dispatcher.decision import ANSWER_S, JOIN_S, Memory, Verdict, Want, decide, live_agents, pause_s
@@ -235,6 +238,7 @@ class Dispatcher:
     async def _look(self, name: str) -> None:
         """Look at one room, do what it needs, and see to it that it is looked at again."""
         kept = self._kept.setdefault(name, _Room())
+        _name_in_log(name, kept)
         try:
             again_s = await self._reconcile(name, kept)
             kept.failures = 0
@@ -243,11 +247,11 @@ class Dispatcher:
             if kept.failures == 1:
                 logger.warning(
                     "a room cannot be looked after",
-                    extra={"action": "room_failed", "room": name, "error": str(error)},
+                    extra={"action": "room_failed", "error": error},
                 )
         except Exception:
             again_s = self._after_failure(kept)
-            logger.exception("looking after a room failed", extra={"action": "room_failed", "room": name})
+            logger.exception("looking after a room failed", extra={"action": "room_failed"})
         if again_s is not None:
             self._agenda.mark(name, self._now_s() + again_s)
 
@@ -263,6 +267,7 @@ class Dispatcher:
 
     async def _reconcile(self, name: str, kept: _Room) -> float | None:
         sight = await self._see(name, kept)
+        _name_in_log(name, kept)
         if not sight.callers:
             self._queue.remove(name)
             self._kept.pop(name, None)
@@ -304,12 +309,10 @@ class Dispatcher:
             try:
                 await self._rooms.remove(name, identity)
             except RoomsAway as error:  # the caller gets an agent all the same
-                logger.warning(
-                    "a ghost stays", extra={"action": "ghost_stays", "room": name, "error": str(error)}
-                )
+                logger.warning("a ghost stays", extra={"action": "ghost_stays", "error": error})
                 continue
             self._figures.ghosts.inc()
-            logger.info("ghost removed", extra={"action": "ghost_removed", "room": name, "agent": identity})
+            logger.info("ghost removed", extra={"action": "ghost_removed", "agent": identity})
 
     async def _serve(self, name: str, kept: _Room, sight: Sight, want: Want) -> None:
         """Give the room its place in the queue, and send the dispatch when it is its turn."""
@@ -351,7 +354,6 @@ class Dispatcher:
             "dispatched",
             extra={
                 "action": "dispatched",
-                "room": name,
                 "epoch": want.epoch,
                 "cause": want.cause,
                 "copies": copies,
@@ -366,7 +368,7 @@ class Dispatcher:
         self._queue.remove(name)
         logger.error(
             "a call loses every job: its room is deleted",
-            extra={"action": "call_given_up", "room": name, "losses": MOST_LOSSES + 1, "within_s": LOSSES_S},
+            extra={"action": "call_given_up", "losses": MOST_LOSSES + 1, "within_s": LOSSES_S},
         )
         await self._rooms.close(name)
 
@@ -385,3 +387,8 @@ class Dispatcher:
     @staticmethod
     def _now_s() -> float:
         return asyncio.get_running_loop().time()
+
+
+def _name_in_log(room: str, kept: _Room) -> None:
+    """What this task logs from here on is about this room. Its name stays out: it may hold a number."""
+    bind_contextvars(call_id=call_in(room), room_id=kept.memory.sid or None)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from callpool.fallback.trouble import Kind, kind_of, retry_after_s, told
+from callpool.fallback.trouble import Kind, kind_of, retry_after_s
 from callpool.line import Breaker, Observed
 from callpool.profiles import Part
 
@@ -66,7 +66,7 @@ class Standing:
                 "provider": provider,
                 "part": part,
                 "kind": kind,
-                "error": told(error),
+                "error": error,
             },
         )
 

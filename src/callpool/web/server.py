@@ -62,7 +62,7 @@ def application(
 
 async def serve(settings: Settings) -> int:
     """Serve until SIGINT or SIGTERM. Raises CallpoolError when it cannot listen."""
-    set_up_logs()
+    set_up_logs(settings, "web")
     runner = web.AppRunner(application(settings), access_log=None, shutdown_timeout=SHUTDOWN_S)
     stop = stop_event()
     await runner.setup()
