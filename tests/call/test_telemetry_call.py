@@ -166,6 +166,10 @@ async def test_a_call_is_one_trace_with_a_span_for_each_turn(discreet: Watched) 
     (job,) = (span for span in spans if span.name == "job_entrypoint")
     assert values(job.attributes)["callpool.ending.result"] == "completed"
 
+    logs = [one for one in discreet.receiver.logs if one.trace_id.hex() == TRACE]
+    assert {"call answered", "call ended"} <= {one.body.string_value for one in logs}
+    assert {values(one.attributes)["call_id"] for one in logs} == {call.invitation.call_id}
+
 
 def scraped(telephone: Telephone) -> dict[str, dict[tuple[tuple[str, str], ...], float]]:
     """The worker's metrics, as Prometheus reads them: name to labels to value."""
@@ -272,7 +276,9 @@ async def test_nothing_personal_leaves(discreet: Watched, frank: Watched) -> Non
         for key, value in values(span.attributes).items():
             holds = any(word in str(value) for word in (*SAID, *IS))
             assert not holds or "pii" in key.split("."), f"{key} of {span.name} is personal"
-    assert [word for word in (*SAID, *IS) if not frank.receiver.holding(word)] == []
+    found = {word: frank.receiver.holding(word) for word in (*SAID, *IS)}
+    assert [word for word, requests in found.items() if not requests] == []
+    assert {request.signal for requests in found.values() for request in requests} == {"traces"}
 
     spans_of(discreet.receiver, kept_call.trace_id)
     assert [word for word in (*SAID, *IS) if discreet.receiver.holding(word)] == []

@@ -61,7 +61,7 @@ def test_a_record_arrives_with_its_trace_and_fields() -> None:
     }
     [request] = receiver.of("logs")
     resource = values(request.message.resource_logs[0].resource.attributes)
-    assert (resource["service.name"], resource["callpool.process"]) == ("pool", "worker")
+    assert (resource["service.name"], resource["callpool.role"]) == ("pool", "worker")
 
 
 def test_nothing_secret_or_personal_arrives(
