@@ -26,7 +26,6 @@ from telephone import Dialled, Telephone, telephone_of
 
 pytestmark = [pytest.mark.call, pytest.mark.timeout(240)]
 
-TRACE = "0af7651916cd43dd8448eb211c80319c"
 PARENT = "b7ad6b7169203331"
 NUMBER = "The order number is one two three four five."
 NAME = "My name is James Miller."
@@ -86,9 +85,9 @@ def frank(tmp_path_factory: pytest.TempPathFactory, livekit_program: Path) -> It
         yield service
 
 
-async def dial_traced(telephone: Telephone) -> Dialled:
+async def dial_traced(telephone: Telephone, trace_id: str) -> Dialled:
     """A call of a page that traces its own part."""
-    headers = {"traceparent": f"00-{TRACE}-{PARENT}-01", "X-Callpool-Caller": "synthetic"}
+    headers = {"traceparent": f"00-{trace_id}-{PARENT}-01", "X-Callpool-Caller": "synthetic"}
     async with telephone.speech.http.post(f"{telephone.running.web}/api/calls", headers=headers) as answer:
         ticket = await answer.json()
     names = ("call_id", "room", "livekit_url", "token")
@@ -119,8 +118,9 @@ def answered(record: CallRecord) -> list[Turn]:
 
 async def test_a_call_is_one_trace_with_a_span_for_each_turn(discreet: Watched) -> None:
     """From the page's request to the hang-up, in all processes; the spans say what the record says."""
+    trace_id = secrets.token_hex(16)
     async with telephone_of(discreet.settings) as telephone:
-        call = await dial_traced(telephone)
+        call = await dial_traced(telephone, trace_id)
         await verified(call)
         over = await telephone.samples("Wait, please stop for a moment, I have another question for you.")
         spoken = await call.caller.speak(await telephone.samples(WHERE))
@@ -129,9 +129,9 @@ async def test_a_call_is_one_trace_with_a_span_for_each_turn(discreet: Watched) 
         await call.answer(spoken.ended_at)
         await call.take_leave()
         record = await telephone.ended(call.invitation.call_id)
-    spans = spans_of(discreet.receiver, TRACE)
-    assert record.trace_id == TRACE
-    assert {turn.trace_id for turn in record.turns} == {TRACE}
+    spans = spans_of(discreet.receiver, trace_id)
+    assert record.trace_id == trace_id
+    assert {turn.trace_id for turn in record.turns} == {trace_id}
 
     ids = {span.span_id.hex() for span in spans} | {PARENT}
     assert all(span.parent_span_id.hex() in ids for span in spans), "every span hangs on another one"
@@ -166,9 +166,16 @@ async def test_a_call_is_one_trace_with_a_span_for_each_turn(discreet: Watched) 
     (job,) = (span for span in spans if span.name == "job_entrypoint")
     assert values(job.attributes)["callpool.ending.result"] == "completed"
 
-    logs = [one for one in discreet.receiver.logs if one.trace_id.hex() == TRACE]
-    assert {"call answered", "call ended"} <= {one.body.string_value for one in logs}
-    assert {values(one.attributes)["call_id"] for one in logs} == {call.invitation.call_id}
+    def logged() -> dict[str, str]:
+        """What was logged in the trace, and for which call."""
+        return {
+            one.body.string_value: values(one.attributes)["call_id"]
+            for one in discreet.receiver.logs
+            if one.trace_id.hex() == trace_id
+        }
+
+    discreet.receiver.until(lambda: {"call answered", "call ended"} <= logged().keys(), "both in the log")
+    assert set(logged().values()) == {call.invitation.call_id}
 
 
 def scraped(telephone: Telephone) -> dict[str, dict[tuple[tuple[str, str], ...], float]]:
