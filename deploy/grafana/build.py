@@ -14,7 +14,7 @@ import yaml
 from grafana_foundation_sdk.builders import common, dashboard, prometheus, stat, timeseries
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models.common import GraphDrawStyle, StackingMode, VisibilityMode
-from grafana_foundation_sdk.models.dashboard import DataSourceRef, DataSourceVariable
+from grafana_foundation_sdk.models.dashboard import DashboardCursorSync, DashboardLinkType, DataSourceRef
 
 HERE = Path(__file__).parent
 SOURCE = HERE / "dashboards.yaml"
@@ -40,9 +40,14 @@ def _dashboard(name: str, source: Mapping[str, Any]) -> dashboard.Dashboard:
         .refresh("10s")
         .time("now-1h", "now")
         .timezone("browser")
-        .tooltip(1)
+        .tooltip(DashboardCursorSync.CROSSHAIR)
         .with_variable(dashboard.DatasourceVariable("datasource").label("Prometheus").type("prometheus"))
-        .link(dashboard.DashboardLink("callpool").type("dashboards").tags(["callpool"]).keep_time(True))
+        .link(
+            dashboard.DashboardLink("callpool")
+            .type(DashboardLinkType.DASHBOARDS)
+            .tags(["callpool"])
+            .keep_time(True)
+        )
     )
     for panel in source["panels"]:
         made.with_panel(_panel(panel))
