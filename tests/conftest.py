@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import sys
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from callpool import settings
 from callpool.errors import ServerNotFound
 from callpool.local import livekit_server
 from callpool.local.ports import Ports
+from callpool.telemetry.log_filter import LogFilter
 from processes import LOOPBACK, LiveKitServer, any_ports, livekit_server_in, started
 from telephone import Telephone, telephone_of
 
@@ -23,6 +26,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("call"):
             item.add_marker(pytest.mark.flaky(reruns=1))
+
+
+@pytest.fixture(autouse=True)
+def _log_as_before() -> Iterator[None]:
+    """A process that runs in a test sets up its log; the next test would find its records cleaned by that."""
+    hooks, raises = (sys.excepthook, threading.excepthook), logging.raiseExceptions
+    yield
+    root = logging.getLogger()
+    for handler in root.handlers[:]:
+        if any(isinstance(one, LogFilter) for one in handler.filters):
+            root.removeHandler(handler)
+    (sys.excepthook, threading.excepthook), logging.raiseExceptions = hooks, raises
 
 
 @pytest.fixture(scope="session")

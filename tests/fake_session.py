@@ -92,17 +92,28 @@ class FakeSession(rtc.EventEmitter[str]):
         if self.user_state == "away":
             self.caller("listening")
 
-    def add(self, role: Any, words: str) -> None:
-        item = self.history.add_message(role=role, content=words)
+    def add(self, role: Any, words: str, *, interrupted: bool = False, **metrics: float) -> None:
+        item = self.history.add_message(
+            role=role,
+            content=words,
+            interrupted=interrupted,
+            metrics=metrics,  # type: ignore[arg-type]
+        )
         assert isinstance(item, ChatMessage)
         self.emit("conversation_item_added", ConversationItemAddedEvent(item=item))
 
-    def agent(self, state: Any, speech: FakeSpeech | None = None) -> None:
+    def agent(self, state: Any, speech: FakeSpeech | None = None, *, at_s: float | None = None) -> None:
         """The agent speaks, thinks or listens; `speech` stands from now on."""
         old, self.agent_state, self.current_speech = self.agent_state, state, speech
-        self.emit("agent_state_changed", AgentStateChangedEvent(old_state=old, new_state=state))
+        event = AgentStateChangedEvent(old_state=old, new_state=state)
+        self.emit("agent_state_changed", _at(event, at_s))
 
-    def caller(self, state: Any) -> None:
+    def caller(self, state: Any, *, at_s: float | None = None) -> None:
         """The caller speaks, listens or is away."""
         old, self.user_state = self.user_state, state
-        self.emit("user_state_changed", UserStateChangedEvent(old_state=old, new_state=state))
+        event = UserStateChangedEvent(old_state=old, new_state=state)
+        self.emit("user_state_changed", _at(event, at_s))
+
+
+def _at(event: Any, at_s: float | None) -> Any:
+    return event if at_s is None else event.model_copy(update={"created_at": at_s})

@@ -9,9 +9,13 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from livekit.agents import JobRequest
+from opentelemetry import trace
 
 from callpool.burial import call_of
+from callpool.call import Call
 from callpool.pool import WORKER_ATTRIBUTE
+from callpool.telemetry.trace_context import TraceContext
+from callpool.telemetry.tracing import Tracing
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +49,7 @@ class Admission:
     """Whether a room may have one of so many free places, or others have waited longer."""
     settled: Callable[[], Awaitable[None]] = _at_once
     """Waits a moment on a machine that is busy."""
+    tracing: Tracing = field(default_factory=Tracing)
     changed: Callable[[], None] = lambda: None
     """Told whenever a job comes or goes."""
     refused: Counter[str] = field(default_factory=Counter)
@@ -68,23 +73,32 @@ class Admission:
 
     async def decide(self, request: JobRequest) -> None:
         """Answer one request of the server."""
+        call = call_of(request.job)
+        context = TraceContext.of_dispatch(request.job.metadata, call.call_id)
+        with self.tracing.span(context, "callpool.admission", call_id=call.call_id) as span:
+            span.set_attribute("callpool.worker", self.worker)
+            span.set_attribute("callpool.running", self.running)
+            await self._decide(request, call, span)
+
+    async def _decide(self, request: JobRequest, call: Call, span: trace.Span) -> None:
         places = self.capacity - self.running
         if places <= 0:
-            await self._refuse(request, "capacity")
+            await self._refuse(request, "capacity", span)
             return
         self._jobs[request.id] = request.room.name
         self.changed()
         try:
-            if not call_of(request.job).is_redispatched:  # else the dispatcher has seen to both
+            if not call.is_redispatched:  # else the dispatcher has seen to both
                 if not await self.is_next(request.room.name, places):
                     self.release(request.id)
-                    await self._refuse(request, "others_wait")
+                    await self._refuse(request, "others_wait", span)
                     return
                 await self.settled()
             await request.accept(name="callpool", attributes={WORKER_ATTRIBUTE: self.worker})
         except BaseException:
             self.release(request.id)
             raise
+        span.set_attribute("callpool.accepted", True)
         logger.info("job accepted", extra={**_fields(request), "running": self.running})
 
     def release(self, job_id: str) -> None:
@@ -92,12 +106,14 @@ class Admission:
         self._jobs.pop(job_id, None)
         self.changed()
 
-    async def _refuse(self, request: JobRequest, reason: Reason) -> None:
+    async def _refuse(self, request: JobRequest, reason: Reason, span: trace.Span) -> None:
         self.refused[reason] += 1
+        span.set_attribute("callpool.accepted", False)
+        span.set_attribute("callpool.refused", reason)
         fields = {**_fields(request), "reason": reason, "capacity": self.capacity}
         logger.warning("job refused", extra=fields)
         await request.reject(terminate=False)
 
 
 def _fields(request: JobRequest) -> dict[str, object]:
-    return {"action": "admission", "job_id": request.id, "room": request.room.name}
+    return {"action": "admission", "job_id": request.id, "call_id": call_of(request.job).call_id}

@@ -50,7 +50,7 @@ class Burial:
             except StoreAway as error:
                 logger.warning(
                     "a job cannot be buried yet",
-                    extra={"action": "burial_late", "job_id": job.id, "error": str(error)},
+                    extra={"action": "burial_late", "job_id": job.id, "error": error},
                 )
             await asyncio.sleep(PAUSE_S)
 

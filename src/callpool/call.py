@@ -20,6 +20,7 @@ LANGUAGE = re.compile(r"[a-z]{2}(-[A-Za-z]{2})?")
 """What a caller may ask for: `en`, `de-CH`."""
 
 _CALL_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_ROOM_OF_OURS = re.compile(r"call-(c_[\w-]{8,})")
 _MOST_EPOCHS = 2**31
 
 
@@ -31,6 +32,13 @@ def base_language(language: str) -> str:
 def room_of(call_id: str) -> str:
     """The room that the web API gives to a call."""
     return f"call-{call_id}"
+
+
+def call_in(room: str) -> str | None:
+    """The call in a room that the web API made, for the log. None for any other room, whose name tells
+    nothing of its call and may hold a caller's number."""
+    ours = _ROOM_OF_OURS.fullmatch(room)
+    return ours[1] if ours else None
 
 
 @dataclass(frozen=True)
@@ -65,6 +73,12 @@ class Call:
     """How often an agent tried to hand off to a stage that may not follow its own."""
     understanding: Understanding = field(default_factory=Understanding)
     """How often in a row the caller was not understood."""
+    traceparent: str | None = None
+    """W3C trace context of the span of the job that serves the call; None: it is not traced."""
+    resumes: str | None = None
+    """The same of the job before it."""
+    trace_id: str | None = None
+    """Of the call's trace, as 32 hexadecimal digits."""
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     ending: Ending | None = None
     before_s: float = 0.0

@@ -55,6 +55,8 @@ class Checkpoint:
     """Each item as JSON."""
     state: Any
     """As the roster's `new_state` makes it, in plain values."""
+    traceparent: str | None = None
+    """Of the job's own span, so that the next job's can point to it."""
 
     @classmethod
     def of(cls, call: Call, turn: Turn, history: Sequence[str]) -> Checkpoint:
@@ -72,6 +74,7 @@ class Checkpoint:
             turn=turn,
             history=history,
             state=_adapter(type(call.state)).dump_python(call.state, mode="json"),
+            traceparent=call.traceparent,
         )
 
     @classmethod
@@ -105,6 +108,7 @@ class Checkpoint:
         call.refused_hand_offs = self.refused_hand_offs
         call.understanding = self.understanding
         call.state = state
+        call.resumes = self.traceparent
         return history
 
 

@@ -20,7 +20,6 @@ from livekit.agents.utils import http_context
 from callpool import service_phrases
 from callpool.call import base_language
 from callpool.fallback import speaking
-from callpool.fallback.trouble import told
 from callpool.profiles import Profiles
 from callpool.service_phrases import Key
 from callpool.settings import Settings
@@ -132,7 +131,7 @@ def _write(path: Path, clip: Clip) -> None:
 
 
 def _warn(what: str, language: str, error: Exception) -> None:
-    logger.warning(what, extra={"action": "clip_failed", "language": language, "error": told(error)})
+    logger.warning(what, extra={"action": "clip_failed", "language": language, "error": error})
 
 
 async def prepare(settings: Settings, folder: Path) -> None:

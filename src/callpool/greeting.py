@@ -53,7 +53,7 @@ class Greeting:
                     if not self._audible.done():
                         self._audible.set_result(True)
         except APIError as error:
-            logger.warning("greeting failed", extra={"action": "greeting_failed", "error": str(error)})
+            logger.warning("greeting failed", extra={"action": "greeting_failed", "error": error})
         finally:
             self._frames.put_nowait(None)
             if not self._audible.done():

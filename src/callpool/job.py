@@ -49,6 +49,12 @@ from callpool.settings import Settings
 from callpool.stages import Roster, Stage, load_roster
 from callpool.store.calls import Calls
 from callpool.store.writer import Writer
+from callpool.telemetry import log_context
+from callpool.telemetry.logs import set_up_logs_of_job
+from callpool.telemetry.metrics import dropped
+from callpool.telemetry.observation import Observation
+from callpool.telemetry.trace_context import TraceContext
+from callpool.telemetry.tracing import Tracing
 from callpool.transcript import Transcript
 from callpool.voices import voice_name
 
@@ -102,7 +108,13 @@ class Warm:
     """To the parent."""
     standing: Standing
     """How the providers fare."""
+    tracing: Tracing
     live: LiveCall | None = None
+
+    def profile_in(self, call: Call) -> str:
+        """The name of the profile that the call's stage thinks with."""
+        stage = self.roster.stage(call.stage)
+        return self.profiles.of_stage(call.profile, stage.name, stage.profile).label
 
     def models_of(self, call: Call, stage: Stage[Any, Any]) -> Models:
         """What the agent of a stage thinks with, and the tools that it is offered beside its own."""
@@ -112,6 +124,7 @@ class Warm:
 
 def warm_up(settings: Settings, parent: Parent, proc: JobProcess) -> None:
     """Load everything that a call needs. Runs in a process of its own, before any caller waits."""
+    set_up_logs_of_job(settings)
     step_behind(settings.worker.job_nice)
     roster = load_roster(settings.worker.roster)
     profiles = Profiles.read(settings)
@@ -121,6 +134,8 @@ def warm_up(settings: Settings, parent: Parent, proc: JobProcess) -> None:
     line = Line(parent.line)
     standing = Standing(line.say)
     line.listen(standing.take)
+    tracing = Tracing.of(settings, "job", lambda count: line.say_from_thread(dropped("traces", count)))
+    tracing.adopt_sdk(personal=settings.telemetry.pii)
     proc.userdata["warm"] = Warm(
         settings=settings,
         roster=roster,
@@ -134,6 +149,7 @@ def warm_up(settings: Settings, parent: Parent, proc: JobProcess) -> None:
         parent=parent,
         line=line,
         standing=standing,
+        tracing=tracing,
     )
 
 
@@ -159,11 +175,12 @@ async def answer(ctx: JobContext) -> None:
         languages=warm.settings.worker.languages,
     )
     call.state = warm.roster.new_state()
+    call.trace_id = TraceContext.of_dispatch(ctx.job.metadata, call.call_id).hexadecimal
     job = job_entry(ctx.job.id, warm.parent.worker, os.getpid(), call.started_at)
+    log_context.bind(call, ctx.job.id)
     warm.live = live = LiveCall(call, ctx, Writer(), warm.calls, job)
     ctx.room.on("disconnected", lambda reason: _on_disconnected(call, reason))
     claim = await live.claim()
-    ctx.log_context_fields = {"call_id": call.call_id}
     if claim is None:
         live.supersede()
         return
@@ -174,7 +191,18 @@ async def answer(ctx: JobContext) -> None:
     live.pulse = Pulse(warm.line, hello, progress)
     if claim.cause:
         warm.line.say(Resumed(claim.cause))
+    seen = Observation(
+        call,
+        warm.tracing,
+        warm.line.say,
+        live.save_event,
+        personal=warm.settings.telemetry.pii,
+        profile=lambda: warm.profile_in(call),
+    )
+    live.observation = seen
+    warm.standing.failing = seen.provider_failed
     turn, history = restore(call, claim, [stage.name for stage in warm.roster.stages])
+    seen.begin(claim.cause)
     if claim.losses > MOST_RESTARTS:
         await _give_up(live, warm)
         return
@@ -213,6 +241,7 @@ async def answer(ctx: JobContext) -> None:
     progress.follow(session)
     transcript = Transcript(call, live.save_turn, turn=turn)
     transcript.follow(session)
+    seen.follow(session, transcript)
     checkpoints = Checkpoints(call, lambda: transcript.turn, live.save_checkpoint)
     checkpoints.follow(session)
     conversation.follow(session)
@@ -234,6 +263,7 @@ async def answer(ctx: JobContext) -> None:
         return
     dead_air.expect()
     checkpoints.take()
+    seen.meet(participant)
     Departure(ctx, call, warm.settings.turns.return_s).watch(participant)
     Keypad(session, ctx.room, length=warm.roster.keypad_digits).watch(participant)
     if resumption is None:
@@ -252,11 +282,14 @@ async def hang_up(ctx: JobContext) -> None:
     call = live.call
     # Unless somebody has said how it ended, the room was closed under the job, or the worker stops.
     call.end(ending.WORKER_STOPPED if ctx.room.isconnected() else ending.CALLER_LEFT)
+    if live.observation is not None:
+        live.observation.leave()
     emptied = await live.write_ending()
     await live.writer.aclose()
     await live.calls.close()
     if live.pulse is not None:
         await live.pulse.stop()
+    await asyncio.to_thread(warm.tracing.flush)  # the worker is still told what nobody took
     await warm.line.aclose()
     await warm.mcp.aclose()
     await warm.roster.close_business(warm.business)

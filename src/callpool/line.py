@@ -153,7 +153,7 @@ class Switchboard:
                     for listener in self._listeners:
                         listener(hello, message)
         except (ValueError, ConnectionError) as error:
-            logger.warning("a job's line broke", extra={"action": "line_broke", "error": str(error)})
+            logger.warning("a job's line broke", extra={"action": "line_broke", "error": error})
         finally:
             del self._lines[writer]
             writer.close()
@@ -167,6 +167,7 @@ class Line:
         self._writer: asyncio.StreamWriter | None = None
         self._reading: asyncio.Task[None] | None = None
         self._listeners: list[Callable[[Message], None]] = []
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     @property
     def is_open(self) -> bool:
@@ -177,11 +178,12 @@ class Line:
         """Call the worker, or call it again. One that does not answer is logged, and done without."""
         if self._path is None:
             return self
+        self._loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(CONNECT_S):
                 reader, self._writer = await asyncio.open_unix_connection(self._path, limit=LONGEST_LINE)
         except (OSError, TimeoutError) as error:
-            logger.warning("no line to the worker", extra={"action": "no_line", "error": str(error)})
+            logger.warning("no line to the worker", extra={"action": "no_line", "error": error})
             return self
         self._reading = asyncio.create_task(self._read(reader, self._writer), name="line")
         self.say(hello)
@@ -201,6 +203,11 @@ class Line:
         if self._writer is not None:
             _send(self._writer, message)
 
+    def say_from_thread(self, message: Message) -> None:
+        """The same, from any thread."""
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self.say, message)
+
     def listen(self, listener: Callable[[Message], None]) -> None:
         """Have every message of the worker's given to `listener`."""
         self._listeners.append(listener)
@@ -212,7 +219,7 @@ class Line:
                 for listener in self._listeners:
                     listener(message)
         except (ValueError, ConnectionError) as error:
-            logger.warning("the worker's line broke", extra={"action": "line_broke", "error": str(error)})
+            logger.warning("the worker's line broke", extra={"action": "line_broke", "error": error})
         finally:
             writer.close()
 

@@ -22,6 +22,7 @@ from callpool.store.calls import Calls
 from callpool.store.claims import Claim
 from callpool.store.record import Event, Job, StageEntry, Turn
 from callpool.store.writer import Writer
+from callpool.telemetry.observation import Observation
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +45,7 @@ class LiveCall:
     superseded: bool = False
     """Whether another job serves the call: then nothing more is said or written about it here."""
     pulse: Pulse | None = None
+    observation: Observation | None = None
     modules: frozenset[str] = field(default_factory=lambda: frozenset(sys.modules))
     """What was imported when the call began: nothing may be added while somebody waits."""
     _checkpoint: Callable[[], str] | None = None
@@ -65,12 +67,14 @@ class LiveCall:
         except (StoreError, asyncio.InvalidStateError) as error:
             if self.call.is_redispatched:
                 raise StoreError("the store does not say who serves this call") from error
-            logger.warning("a call is answered unclaimed", extra={"action": "unclaimed", "error": str(error)})
+            logger.warning("a call is answered unclaimed", extra={"action": "unclaimed", "error": error})
             self.writer.submit(lambda: self._claim_late(claiming))
             return Claim("taken")
         return claim if claim.outcome == "taken" else None
 
     def save_stage(self, entry: StageEntry) -> None:
+        if self.observation is not None:
+            self.observation.enter(entry)
         self.writer.submit(lambda: self.calls.stage_entered(self.call.call_id, entry, job_id=self.job.job_id))
 
     def save_language(self, code: str) -> None:
@@ -170,3 +174,5 @@ class LiveCall:
         """End the call, unless another job serves it by now: this one may have been cut off for a while."""
         if not await self.calls.end(self.call.call_id, final, now, job_id=self.job.job_id):
             self.supersede()
+        elif self.observation is not None:
+            self.observation.ended(final)

@@ -65,7 +65,7 @@ class Membership:
                 await self._renew()
                 self._note(await self.registry.queued(self.agent_name))
             except StoreError as error:
-                logger.warning("lease not renewed", extra={"action": "lease_late", "error": str(error)})
+                logger.warning("lease not renewed", extra={"action": "lease_late", "error": error})
             except Exception:  # a lease that stands still costs every call of a healthy worker
                 logger.exception("lease not renewed", extra={"action": "lease_late"})
 
@@ -74,7 +74,7 @@ class Membership:
         try:
             await self.registry.leave(self.worker)
         except StoreError as error:
-            logger.warning("lease not given up", extra={"action": "lease_late", "error": str(error)})
+            logger.warning("lease not given up", extra={"action": "lease_late", "error": error})
 
     def change(self) -> None:
         """The lease says something new: a job more or less, or a drain."""
@@ -89,7 +89,7 @@ class Membership:
             async with asyncio.timeout(READ_S):
                 self._note(await self.registry.queued(self.agent_name))
         except (StoreError, TimeoutError) as error:
-            logger.warning("queue not read", extra={"action": "queue_unread", "error": str(error)})
+            logger.warning("queue not read", extra={"action": "queue_unread", "error": error})
             return True
         if self.clock() - self._queue_seen_at > QUEUE_S:
             return True

@@ -246,7 +246,12 @@ class Profiles:
             self._told.add(name)
             logger.warning(
                 message,
-                extra={"action": "profile_unusable", "profile": name, "expected": self.obstacle(name)},
+                extra={
+                    "action": "profile_unusable",
+                    # One that was asked for may be any text of a stranger's.
+                    "profile": name if name in self.written else None,
+                    "expected": self.obstacle(name),
+                },
             )
 
 

@@ -37,7 +37,7 @@ def restore(call: Call, claim: Claim, stages: Collection[str]) -> tuple[Turn | N
             raise UnreadableCheckpoint(f"no stage is called {checkpoint.stage!r}")
         history = checkpoint.restore(call)
     except UnreadableCheckpoint as error:
-        logger.warning("a call begins anew", extra={"action": "checkpoint_unreadable", "error": str(error)})
+        logger.warning("a call begins anew", extra={"action": "checkpoint_unreadable", "error": error})
         return None, None
     logger.info("call resumed", extra={"action": "resumed", "stage": call.stage, "losses": claim.losses})
     return checkpoint.turn, history

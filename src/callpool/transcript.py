@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 
 from livekit.agents import AgentSession, ConversationItemAddedEvent, FunctionToolsExecutedEvent
 from livekit.agents.llm import ChatMessage
@@ -23,7 +24,7 @@ class Transcript:
         """`turn` is the last one that another job has recorded: it goes on from there."""
         self._call = call
         self._save = save
-        self._turn = turn or Turn(n=0, stage=call.stage)
+        self._turn = turn or Turn(n=0, stage=call.stage, trace_id=call.trace_id)
 
     @property
     def turn(self) -> Turn:
@@ -52,6 +53,8 @@ class Transcript:
                     end_of_turn=_ms(message.metrics.get("end_of_turn_delay")),
                     stt_final=_ms(message.metrics.get("transcription_delay")),
                 ),
+                trace_id=self._call.trace_id,
+                started_at=_moment(message.metrics.get("started_speaking_at") or message.created_at),
             )
         )
 
@@ -65,12 +68,18 @@ class Transcript:
                 tts_first_audio=_ms(message.metrics.get("tts_node_ttfb")),
                 total=_ms(message.metrics.get("e2e_latency")),
             )
+        began_s = message.metrics.get("started_speaking_at")
+        ended_s = message.metrics.get("stopped_speaking_at")
+        if began_s is not None and ended_s is not None:
+            heard_ms = round((ended_s - began_s) * 1000)
+            latency = replace(latency, playout=(latency.playout or 0) + heard_ms)
         self._update(
             replace(
                 turn,
                 agent_text=" ".join(filter(None, (turn.agent_text, message.text_content))),
                 interrupted=turn.interrupted or message.interrupted,
                 latency_ms=latency,
+                started_at=turn.started_at or _moment(began_s or message.created_at),
             )
         )
 
@@ -80,6 +89,7 @@ class Transcript:
                 name=call.name,
                 ok=output is None or not output.is_error,
                 ms=round((output.created_at - call.created_at) * 1000) if output else None,
+                started_at=_moment(call.created_at),
             )
             for call, output in event.zipped()
         )
@@ -88,6 +98,10 @@ class Transcript:
     def _update(self, turn: Turn) -> None:
         self._turn = turn
         self._save(turn)
+
+
+def _moment(since_1970_s: float) -> datetime:
+    return datetime.fromtimestamp(since_1970_s, UTC)
 
 
 def _ms(seconds: float | None) -> int | None:

@@ -230,7 +230,7 @@ class Watchdog:
         except psutil.Error as error:
             logger.warning(
                 "a job could not be killed",
-                extra={"action": "job_kill_failed", "job_id": watched.job_id, "error": str(error)},
+                extra={"action": "job_kill_failed", "job_id": watched.job_id, "error": error},
             )
 
 

@@ -29,7 +29,10 @@ from callpool.stopping import StopSignals
 from callpool.store.calls import Calls
 from callpool.store.registry import StoreRegistry
 from callpool.telemetry.logs import set_up_logs
-from callpool.telemetry.metrics import WorkerMetrics, page
+from callpool.telemetry.metrics import WorkerMetrics, dropped, page
+from callpool.telemetry.otlp import modules as otlp_modules
+from callpool.telemetry.otlp_metrics import push_metrics
+from callpool.telemetry.tracing import Tracing
 from callpool.watchdog import Watchdog
 
 logger = logging.getLogger(__name__)
@@ -74,7 +77,13 @@ def build_server(settings: Settings, admission: Admission, parent: job.Parent) -
         load_threshold=float("inf"),
         num_idle_processes=settings.worker.warm_processes,
         setup_fnc=functools.partial(job.warm_up, settings, parent),
-        preload_modules=[*PRELOAD, settings.worker.roster, *roster.modules, *plugins(settings)],
+        preload_modules=[
+            *PRELOAD,
+            *otlp_modules(settings.telemetry),
+            settings.worker.roster,
+            *roster.modules,
+            *plugins(settings),
+        ],
         job_memory_limit_mb=0,  # it looks every 5 s only: see watchdog.py
         shutdown_process_timeout=STOP_S,
         session_end_timeout=STOP_S,
@@ -111,6 +120,10 @@ class Worker:
             drain_timeout_s=settings.worker.drain_timeout_s,
             error_kinds=get_args(Kind),
         )
+        self._tracing = Tracing.of(
+            settings, "worker", lambda count: self._metrics.take(dropped("traces", count))
+        )
+        self._admission.tracing = self._tracing
         self._switchboard = Switchboard()
         self._watchdog = Watchdog(settings.worker, reachable=self._switchboard.path.exists)
         self._breakers = Breakers(self._on_breaker)
@@ -136,6 +149,10 @@ class Worker:
         self._server.on("worker_registered", self._on_registered)
         self._server.on("worker_started", self._on_started)
 
+    def count_dropped_logs(self, count: int) -> None:
+        """Note log records that no collector has taken; from any thread."""
+        self._metrics.take(Measured("callpool_telemetry_dropped_total", count, ("logs",)))
+
     async def run(self) -> int:
         """Serve until a signal. Raises CallpoolError when LiveKit or the store cannot be used."""
         try:
@@ -156,6 +173,7 @@ class Worker:
         keeping = asyncio.create_task(self._membership.keep(), name="membership")
         preparing = asyncio.create_task(clips.prepare(self._settings, self._parent.clips), name="clips")
         watching = asyncio.create_task(self._watchdog.run(), name="watchdog")
+        pushing = asyncio.create_task(self._push_metrics(), name="push-metrics")
         try:
             await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
             if serving.done():
@@ -172,8 +190,10 @@ class Worker:
                 await asyncio.wait(self._burials, timeout=STOP_S)
             keeping.cancel()
             preparing.cancel()
-            await asyncio.gather(keeping, preparing, return_exceptions=True)
+            pushing.cancel()
+            await asyncio.gather(keeping, preparing, pushing, return_exceptions=True)
             await self._membership.leave()
+            await asyncio.to_thread(self._tracing.close)
             await health.cleanup()
 
     async def _stop(self, told_again: asyncio.Event) -> None:
@@ -199,6 +219,14 @@ class Worker:
                 )
         self._switchboard.tell(Leave())
         await self._server.aclose()
+
+    async def _push_metrics(self) -> None:
+        await push_metrics(
+            self._settings,
+            "worker",
+            self._metrics.registry,
+            lambda count: self._metrics.take(dropped("metrics", count)),
+        )
 
     async def _name_calls_waited_for(self) -> None:
         while True:
@@ -310,7 +338,7 @@ def check(settings: Settings) -> None:
 
 async def run(settings: Settings) -> int:
     """`callpool worker`."""
-    set_up_logs()
+    exported = set_up_logs(settings, "worker")
     check(settings)
     for variable in settings.unknown:
         logger.warning("no setting has this name", extra={"action": "unknown_setting", "variable": variable})
@@ -318,4 +346,7 @@ async def run(settings: Settings) -> int:
         await calls.open()
         await prepare_business(settings)
         async with StoreRegistry(settings.store_url) as registry:
-            return await Worker(settings, calls, registry).run()
+            worker = Worker(settings, calls, registry)
+            if exported is not None:
+                exported.tell_dropped(worker.count_dropped_logs)
+            return await worker.run()

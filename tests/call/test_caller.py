@@ -66,7 +66,7 @@ def answerer(livekit: LiveKitServer, **options: float) -> Answerer:
 @asynccontextmanager
 async def joined(wanted: Settings, agent: Answerer | None) -> AsyncIterator[SyntheticCaller]:
     """A caller in a room, with the agent in it when there is one."""
-    ticket = tokens.issue(wanted, tokens.Wish(kind="synthetic"))
+    ticket = tokens.issue(wanted, tokens.Wish(kind="synthetic"), tokens.new_call_id())
     caller = SyntheticCaller()
     async with asyncio.TaskGroup() as group:
         serving = group.create_task(agent.serve(ticket.room)) if agent else None
@@ -99,7 +99,7 @@ async def switchboard(wanted: Settings, agent: Answerer | None) -> AsyncIterator
         async def start(request: web.Request) -> web.Response:
             assert request.headers["X-Callpool-Caller"] == "synthetic"
             assert request.headers["User-Agent"].startswith("callpool-call/")
-            ticket = tokens.issue(wanted, tokens.Wish(kind="synthetic"))
+            ticket = tokens.issue(wanted, tokens.Wish(kind="synthetic"), tokens.new_call_id())
             if agent is not None:
                 serving.append(group.create_task(agent.serve(ticket.room)))
             return web.json_response(dataclasses.asdict(ticket), status=201)

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from aiohttp import web
 
+from callpool import settings
 from callpool.local.behaviour import Behaviour, FaultKind
 from callpool.local.breaking import abort
 from callpool.local.providers import Providers, roster_folder
@@ -74,7 +75,7 @@ class Switched(Behaviour):
 
 
 async def main(port: int) -> None:
-    set_up_logs()
+    set_up_logs(settings.load(), "providers")
     faults = Faults()
     roster = os.environ.get("CALLPOOL_ROSTER", "callpool_agents.roster")
     providers = Providers(Switched(switch=faults), StandIn.load([roster_folder(roster)]))

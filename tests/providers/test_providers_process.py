@@ -65,7 +65,9 @@ async def running(*options: str, port: int = 0, **env: str) -> AsyncIterator[Run
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "callpool", "providers", "--port", str(port), *options),
         stderr=asyncio.subprocess.PIPE,
-        env={key: value for key, value in os.environ.items() if not key.startswith("CALLPOOL_")} | env,
+        env={key: value for key, value in os.environ.items() if not key.startswith("CALLPOOL_")}
+        | {"CALLPOOL_LOG_FORMAT": "text"}
+        | env,
     )
     made = Running(process)
     try:

@@ -52,7 +52,7 @@ async def claimed(calls: Calls, call_id: str, job: Job, epoch: int = 1) -> None:
 
 async def test_a_whole_call_reads_back_in_the_shape_of_the_contract(calls: Calls) -> None:
     """What was written turn by turn comes back as one document with the contract's keys."""
-    await calls.begin(a_call(), trace_id="t0")
+    await calls.begin(replace(a_call(), trace_id="t0"))
     await claimed(calls, "c_1", a_job())
     await calls.stage_entered("c_1", StageEntry("reception", NOON, "local"))
     await calls.stage_entered("c_1", StageEntry("verify", after(3), "local", skipped=True))

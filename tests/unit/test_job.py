@@ -26,6 +26,7 @@ from callpool.line import Leave, Line
 from callpool.live_call import LiveCall
 from callpool.store.calls import Calls
 from callpool.store.writer import Writer
+from callpool.telemetry.tracing import Tracing
 
 
 @dataclass
@@ -73,7 +74,9 @@ async def ctx(tmp_path: Path) -> AsyncIterator[Context]:
         assert (await calls.claim(call, entry)).outcome == "taken"
         closed = SimpleNamespace(aclose=nothing, close_business=nothing)
         live = LiveCall(call, ctx, Writer(), calls, entry)  # type: ignore[arg-type]
-        warm = SimpleNamespace(live=live, mcp=closed, roster=closed, business=None, line=Line(None))
+        warm = SimpleNamespace(
+            live=live, mcp=closed, roster=closed, business=None, line=Line(None), tracing=Tracing()
+        )
         ctx.proc.userdata["warm"] = warm
         yield ctx
 

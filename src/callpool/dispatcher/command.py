@@ -19,6 +19,8 @@ from callpool.stopping import stop_event
 from callpool.store.calls import Calls
 from callpool.store.registry import StoreRegistry
 from callpool.telemetry.logs import set_up_logs
+from callpool.telemetry.otlp_metrics import push_metrics
+from callpool.telemetry.tracing import Tracing
 
 SHUTDOWN_S = 2.0
 """How long open requests may take to finish, seconds."""
@@ -28,19 +30,23 @@ logger = logging.getLogger(__name__)
 
 async def run(settings: Settings) -> int:
     """Serve until SIGINT or SIGTERM. Raises CallpoolError when it cannot listen or use the store."""
-    set_up_logs()
+    set_up_logs(settings, "dispatcher")
     settings.livekit.check_key_pair()
     stop = stop_event()
     async with Calls(settings.store_url) as calls:
         await calls.open()
     figures = Figures()
     async with LiveKitRooms(settings.livekit) as rooms, StoreRegistry(settings.store_url) as registry:
-        dispatcher = Dispatcher(rooms, registry, settings.worker.agent_name, figures)
+        tracing = Tracing.of(settings, "dispatcher")
+        dispatcher = Dispatcher(rooms, registry, settings.worker.agent_name, figures, tracing=tracing)
         webhooks = Webhooks(settings.livekit, dispatcher.hear)
         app = application(webhooks, figures, dispatcher.not_ready)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_S)
         await runner.setup()
         working = asyncio.create_task(dispatcher.run(), name="dispatcher")
+        pushing = asyncio.create_task(
+            push_metrics(settings, "dispatcher", figures.registry), name="push-metrics"
+        )
         stopping = asyncio.create_task(stop.wait(), name="signals")
         try:
             url = await listen(runner, "DISPATCHER", settings.dispatcher.host, settings.dispatcher.port)
@@ -52,6 +58,8 @@ async def run(settings: Settings) -> int:
         finally:
             working.cancel()
             stopping.cancel()
-            await asyncio.gather(working, stopping, return_exceptions=True)
+            pushing.cancel()
+            await asyncio.gather(working, stopping, pushing, return_exceptions=True)
+            await asyncio.to_thread(tracing.close)
             await runner.cleanup()
     return 0

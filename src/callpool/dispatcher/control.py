@@ -10,6 +10,9 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from structlog.contextvars import bind_contextvars
+
+from callpool.call import call_in
 from callpool.dispatcher.agenda import Agenda
 from callpool.dispatcher.census import Census
 from callpool.dispatcher.decision import ANSWER_S, JOIN_S, Memory, Verdict, Want, decide, live_agents, pause_s
@@ -18,9 +21,11 @@ from callpool.dispatcher.lifelines import Lifelines
 from callpool.dispatcher.outage import LONGEST_PAUSE_S, Outage, growing_pause_s
 from callpool.dispatcher.queue import Pending, Queue
 from callpool.dispatcher.sight import Rooms, RoomsAway, Sight
+from callpool.dispatcher.traced import traced
 from callpool.dispatcher.webhooks import Change
 from callpool.errors import StoreError
 from callpool.pool import Registry, Serving
+from callpool.telemetry.tracing import Tracing
 
 POLL_S = 0.2
 """How often the store is asked for dead workers and lost calls, seconds."""
@@ -76,12 +81,14 @@ class Dispatcher:
         agent_name: str,
         figures: Figures | None = None,
         lifelines: Lifelines | None = None,
+        tracing: Tracing | None = None,
     ) -> None:
         self._rooms = rooms
         self._registry = registry
         self._agent_name = agent_name
         self._figures = figures or Figures()
         self._lifelines = lifelines or Lifelines()
+        self._tracing = tracing or Tracing()
         self._agenda = Agenda()
         self._census = Census()
         self._queue = Queue()
@@ -231,6 +238,7 @@ class Dispatcher:
     async def _look(self, name: str) -> None:
         """Look at one room, do what it needs, and see to it that it is looked at again."""
         kept = self._kept.setdefault(name, _Room())
+        _name_in_log(name, kept)
         try:
             again_s = await self._reconcile(name, kept)
             kept.failures = 0
@@ -239,11 +247,11 @@ class Dispatcher:
             if kept.failures == 1:
                 logger.warning(
                     "a room cannot be looked after",
-                    extra={"action": "room_failed", "room": name, "error": str(error)},
+                    extra={"action": "room_failed", "error": error},
                 )
         except Exception:
             again_s = self._after_failure(kept)
-            logger.exception("looking after a room failed", extra={"action": "room_failed", "room": name})
+            logger.exception("looking after a room failed", extra={"action": "room_failed"})
         if again_s is not None:
             self._agenda.mark(name, self._now_s() + again_s)
 
@@ -259,6 +267,7 @@ class Dispatcher:
 
     async def _reconcile(self, name: str, kept: _Room) -> float | None:
         sight = await self._see(name, kept)
+        _name_in_log(name, kept)
         if not sight.callers:
             self._queue.remove(name)
             self._kept.pop(name, None)
@@ -300,12 +309,10 @@ class Dispatcher:
             try:
                 await self._rooms.remove(name, identity)
             except RoomsAway as error:  # the caller gets an agent all the same
-                logger.warning(
-                    "a ghost stays", extra={"action": "ghost_stays", "room": name, "error": str(error)}
-                )
+                logger.warning("a ghost stays", extra={"action": "ghost_stays", "error": error})
                 continue
             self._figures.ghosts.inc()
-            logger.info("ghost removed", extra={"action": "ghost_removed", "room": name, "agent": identity})
+            logger.info("ghost removed", extra={"action": "ghost_removed", "agent": identity})
 
     async def _serve(self, name: str, kept: _Room, sight: Sight, want: Want) -> None:
         """Give the room its place in the queue, and send the dispatch when it is its turn."""
@@ -336,9 +343,10 @@ class Dispatcher:
     async def _dispatch(self, name: str, kept: _Room, want: Want) -> None:
         copies = COPIES if self._lifelines.server_may_err else 1
         self._queue.expect(name, Pending(want.epoch, self._now_s() + ANSWER_S))
-        for _ in range(copies):
-            dispatch_id = await self._rooms.dispatch(name, self._agent_name, want.metadata)
-            kept.memory.first_seen_s[dispatch_id] = self._now_s()
+        with traced(self._tracing, want) as metadata:
+            for _ in range(copies):
+                dispatch_id = await self._rooms.dispatch(name, self._agent_name, metadata)
+                kept.memory.first_seen_s[dispatch_id] = self._now_s()
         kept.memory.tries += 1
         self._queue.put(name, want.since_ms, self._now_s() + pause_s(kept.memory.tries), self._now_s())
         self._figures.dispatches.labels(cause=want.cause).inc(copies)
@@ -346,7 +354,6 @@ class Dispatcher:
             "dispatched",
             extra={
                 "action": "dispatched",
-                "room": name,
                 "epoch": want.epoch,
                 "cause": want.cause,
                 "copies": copies,
@@ -361,7 +368,7 @@ class Dispatcher:
         self._queue.remove(name)
         logger.error(
             "a call loses every job: its room is deleted",
-            extra={"action": "call_given_up", "room": name, "losses": MOST_LOSSES + 1, "within_s": LOSSES_S},
+            extra={"action": "call_given_up", "losses": MOST_LOSSES + 1, "within_s": LOSSES_S},
         )
         await self._rooms.close(name)
 
@@ -380,3 +387,8 @@ class Dispatcher:
     @staticmethod
     def _now_s() -> float:
         return asyncio.get_running_loop().time()
+
+
+def _name_in_log(room: str, kept: _Room) -> None:
+    """What this task logs from here on is about this room. Its name stays out: it may hold a number."""
+    bind_contextvars(call_id=call_in(room), room_id=kept.memory.sid or None)

@@ -35,7 +35,7 @@ class Outage:
             logger.warning(
                 "something is away",
                 exc_info=None if known else error,
-                extra={"action": "away", "what": self.what, "error": str(error) or type(error).__name__},
+                extra={"action": "away", "what": self.what, "error": error},
             )
         return growing_pause_s(self.failures)
 

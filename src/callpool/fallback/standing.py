@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from callpool.fallback.trouble import Kind, kind_of, retry_after_s, told
+from callpool.fallback.trouble import Kind, kind_of, retry_after_s
 from callpool.line import Breaker, Observed
 from callpool.profiles import Part
 
@@ -33,6 +33,8 @@ class Standing:
 
     tell: Callable[[Observed], None] = lambda observed: None
     """Told of everything that a provider does: to the worker."""
+    failing: Callable[[Observed], None] = lambda observed: None
+    """Told of failures: to the call's record."""
     clock: Callable[[], float] = time.monotonic
     _lapses: dict[tuple[str, Part], _Lapse] = field(default_factory=dict)
     _open: set[tuple[str, str]] = field(default_factory=set)
@@ -49,7 +51,9 @@ class Standing:
         lapse.failures = min(lapse.failures + 1, 10)
         lapse.avoided_until_s = now_s + max(avoided_s, retry_after_s)
         lapse.barred_until_s = now_s + min(retry_after_s, MOST_HONOURED_S)
-        self.tell(Observed(provider, part, kind))
+        observed = Observed(provider, part, kind)
+        self.tell(observed)
+        self.failing(observed)
 
     def raised(self, provider: str, part: Part, error: BaseException) -> None:
         """It failed with an error: the worker and the log are told."""
@@ -62,7 +66,7 @@ class Standing:
                 "provider": provider,
                 "part": part,
                 "kind": kind,
-                "error": told(error),
+                "error": error,
             },
         )
 

@@ -100,9 +100,3 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         seen.add(id(at))
         yield at
         at = at.__cause__ or at.__context__
-
-
-def told(error: BaseException) -> str:
-    """The error in a line, for the log."""
-    text = error.message if isinstance(error, APIError) else str(error)
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -20,7 +20,7 @@ from callpool.local.behaviour import SLOW_S, Behaviour, FaultKind, Said, Script
 from callpool.local.breaking import abort, hang
 from callpool.local.openai_completion import Completion
 from callpool.local.openai_wire import CompletionRequest, Json, Refused, new_id
-from callpool.local.standin import NOTICE, StandIn
+from callpool.local.standin import StandIn
 from callpool.local.standin.sayings import Say
 
 logger = logging.getLogger(__name__)
@@ -53,7 +53,11 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 def routes(model: StandIn, behaviour: Behaviour, word_delay_s: float = WORD_DELAY_S) -> list[web.RouteDef]:
     """The routes under `/v1`, with one for all other paths there, which answers as the API does."""
     if behaviour.latency is None:
-        logger.warning(NOTICE, extra={"action": "standin_loaded"})
+        logger.warning(
+            "The local language model is a deterministic stand-in, not a language model: "
+            "set OPENAI_API_KEY or OPENAI_BASE_URL for a real one.",
+            extra={"action": "standin_loaded"},
+        )
     service = _Service(model, behaviour, word_delay_s)
     return [
         web.post("/v1/chat/completions", _answering(service.complete)),

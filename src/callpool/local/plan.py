@@ -114,6 +114,8 @@ def child_environment(
         "CALLPOOL_PUBLIC_LIVEKIT_URL": addresses.public_livekit_url,
         "PYTHONUNBUFFERED": "1",
     }
+    if "telemetry.log_format" not in settings.given:
+        env["CALLPOOL_LOG_FORMAT"] = "text"  # a person reads the log of `up`
     if "store.url" not in settings.given:
         env["CALLPOOL_STORE_URL"] = settings.store_url
     if "worker.drain_timeout_s" not in settings.given:

@@ -115,7 +115,7 @@ async def serve(settings: Settings, behaviour: Behaviour, rules: Sequence[Path])
         model = StandIn.load(rules or [roster_folder(settings.worker.roster)])
     else:
         model = StandIn()
-    set_up_logs()
+    set_up_logs(settings, "providers")
     stopped = stop_event()
     providers = Providers(behaviour, model)
     runner = web.AppRunner(providers.app(), access_log=None, shutdown_timeout=SHUTDOWN_S)

@@ -58,9 +58,9 @@ class Calls(Claims):
             await self._engine.dispose()
             raise
 
-    async def begin(self, call: Call, *, trace_id: str | None = None) -> None:
+    async def begin(self, call: Call) -> None:
         """Start the record of a call. Where there is one, as after a resumption, only fill what is empty."""
-        values = {**first_row(call), "trace_id": trace_id}
+        values = first_row(call)
         adds = ("caller_identity", "language", "trace_id")
 
         async def work(connection: AsyncConnection) -> None:

@@ -120,6 +120,7 @@ class Claims(Transactions):
             return Claim("served")
         taken = {"epoch": call.epoch, "serving_job": job.job_id, "lost": False}
         open_again = {"result": None, "reason": None, "ended_at": None}
+        taken["trace_id"] = row.trace_id or call.trace_id
         await connection.execute(update(calls).where(here).values(**taken, **open_again))
         added = self._insert(jobs).values(call_id=call.call_id, **vars(job))
         await connection.execute(added.on_conflict_do_nothing(index_elements=["call_id", "job_id"]))
@@ -158,6 +159,7 @@ def first_row(call: Call) -> dict[str, Any]:
         "caller_identity": call.caller.identity or None,
         "language": call.language or None,
         "started_at": call.started_at,
+        "trace_id": call.trace_id,
     }
 
 

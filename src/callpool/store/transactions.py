@@ -80,7 +80,7 @@ class Transactions:
                         if not warned:
                             logger.warning(
                                 "store busy, trying again",
-                                extra={"action": "store_retry", "call_id": call_id, "error": str(error)},
+                                extra={"action": "store_retry", "call_id": call_id, "error": error},
                             )
                         warned = True
                     await asyncio.sleep(RETRY_PAUSE_S)

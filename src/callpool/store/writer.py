@@ -74,12 +74,10 @@ class Writer:
                 return
             except StoreAway as error:
                 if self._clock() > self._give_up_at:
-                    logger.error("a write is lost", extra={"action": "store_write", "error": str(error)})
+                    logger.error("a write is lost", extra={"action": "store_write", "error": error})
                     return
                 if not waited:
-                    logger.warning(
-                        "the store is waited for", extra={"action": "store_away", "error": str(error)}
-                    )
+                    logger.warning("the store is waited for", extra={"action": "store_away", "error": error})
                 waited = True
                 await asyncio.sleep(PAUSE_S)
             except Exception:

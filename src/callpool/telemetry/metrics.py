@@ -53,6 +53,11 @@ OTHER = "other"
 logger = logging.getLogger(__name__)
 
 
+def dropped(signal: str, count: int) -> Measured:
+    """So many spans, logs or metrics were not taken by a collector."""
+    return Measured("callpool_telemetry_dropped_total", count, (signal,))
+
+
 def page(registry: CollectorRegistry, accept: str) -> tuple[bytes, str]:
     """All metrics, and their content type: OpenMetrics, which has exemplars, for those who accept it."""
     encode, content_type = choose_encoder(accept)

@@ -6,13 +6,16 @@ import asyncio
 import json
 import logging
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import cast, get_args
 
 from aiohttp import web
+from opentelemetry.trace import SpanKind
 
 from callpool.call import LANGUAGE
 from callpool.settings import Settings
+from callpool.telemetry.trace_context import TRACEPARENT, TraceContext, traceparent_of
+from callpool.telemetry.tracing import Tracing
 from callpool.web import tokens
 from callpool.web.origins import Origins
 from callpool.web.rate import Rate
@@ -43,8 +46,6 @@ FIELDS = {
     ),
 }
 
-_TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
-
 
 @dataclass(frozen=True)
 class CallsApi:
@@ -55,6 +56,7 @@ class CallsApi:
     rate: Rate
     profiles: tuple[str, ...]
     """The names of profiles that a call may ask for."""
+    tracing: Tracing
 
     async def start(self, request: web.Request) -> web.Response:
         """201 with the ticket; 400 for a body that cannot be used, 403 for a foreign page, 413, 429."""
@@ -67,7 +69,12 @@ class CallsApi:
             logger.warning("too many calls from one address", extra={"action": "call_refused"})
             reason = f"too many calls from this address: at most {self.rate.per_minute} a minute"
             raise refusal(web.HTTPTooManyRequests, reason, **{"Retry-After": str(wait_s)})
-        ticket = tokens.issue(self.settings, wish)
+        call_id = tokens.new_call_id()
+        context = TraceContext.of_call(wish.traceparent, call_id)
+        with self.tracing.span(context, "callpool.start_call", SpanKind.SERVER, call_id=call_id) as span:
+            span.set_attribute("callpool.caller.kind", wish.kind)
+            traced = replace(wish, traceparent=traceparent_of(span) or wish.traceparent)
+            ticket = tokens.issue(self.settings, traced, call_id)
         logger.info(
             "call offered",
             extra={"action": "call_offered", "call_id": ticket.call_id, "caller_kind": wish.kind},
@@ -91,7 +98,7 @@ async def _wish(request: web.Request) -> Wish:
         language=fields.get("language"),
         profile=fields.get("profile"),
         # The W3C recommendation has a malformed traceparent ignored, not refused.
-        traceparent=traceparent if _TRACEPARENT.fullmatch(traceparent) else None,
+        traceparent=traceparent if TRACEPARENT.fullmatch(traceparent) else None,
         kind=cast(CallerKind, kind),
     )
 

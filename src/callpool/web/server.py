@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from callpool.profiles import Profiles
 from callpool.settings import Settings
 from callpool.stopping import stop_event
 from callpool.telemetry.logs import set_up_logs
+from callpool.telemetry.tracing import Tracing
 from callpool.web.caller_page import BUNDLE, CallerPage
 from callpool.web.calls import BODY_BYTES, CallsApi
 from callpool.web.origins import Origins
@@ -32,8 +34,13 @@ def application(
     """The API and the page. Raises SettingError when calls could not be started with these settings."""
     settings.livekit.check_key_pair()
     origins = Origins.of(settings.web)
+    tracing = Tracing.of(settings, "web")
     calls = CallsApi(
-        settings, origins, Rate(settings.web.calls_per_minute, clock), Profiles.read(settings).names
+        settings,
+        origins,
+        Rate(settings.web.calls_per_minute, clock),
+        Profiles.read(settings).names,
+        tracing,
     )
     page = CallerPage(settings.caller_livekit_url, bundle)
 
@@ -45,12 +52,17 @@ def application(
     app.router.add_get("/healthz", _healthz)
     app.router.add_get("/", page.index)
     app.router.add_get("/assets/{name}", page.asset)
+
+    async def close_tracing(_: web.Application) -> None:
+        await asyncio.to_thread(tracing.close)
+
+    app.on_cleanup.append(close_tracing)
     return app
 
 
 async def serve(settings: Settings) -> int:
     """Serve until SIGINT or SIGTERM. Raises CallpoolError when it cannot listen."""
-    set_up_logs()
+    set_up_logs(settings, "web")
     runner = web.AppRunner(application(settings), access_log=None, shutdown_timeout=SHUTDOWN_S)
     stop = stop_event()
     await runner.setup()

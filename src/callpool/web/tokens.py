@@ -48,10 +48,13 @@ class Ticket:
     token: str
 
 
-def issue(settings: Settings, wish: Wish) -> Ticket:
-    """A new call: an id and a room that cannot be guessed, and the token that opens this room alone."""
-    unguessable = secrets.token_urlsafe(UNGUESSABLE_BYTES)
-    call_id = f"c_{unguessable}"
+def new_call_id() -> str:
+    """One that cannot be guessed."""
+    return f"c_{secrets.token_urlsafe(UNGUESSABLE_BYTES)}"
+
+
+def issue(settings: Settings, wish: Wish, call_id: str) -> Ticket:
+    """A new call: a room of its own, and the token that opens this room alone."""
     room = room_of(call_id)
     token = (
         api.AccessToken(settings.livekit.api_key, settings.livekit.api_secret.reveal())

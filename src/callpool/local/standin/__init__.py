@@ -19,10 +19,4 @@ with the tool, its description, the synonyms or a rule.
 
 from callpool.local.standin.answering import StandIn
 
-NOTICE = (
-    "The local language model is a deterministic stand-in, not a language model: "
-    "set OPENAI_API_KEY or OPENAI_BASE_URL for a real one."
-)
-"""Printed when the local providers start."""
-
-__all__ = ["NOTICE", "StandIn"]
+__all__ = ["StandIn"]
