@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
+import time
+from typing import get_args
 
 from aiohttp import web
 from livekit.agents import AgentServer
 from livekit.agents.ipc.job_proc_executor import ProcJobExecutor
 
 from callpool import clips, job, machine
-from callpool.admission import Admission
+from callpool.admission import Admission, Reason
 from callpool.breaker import Breakers
 from callpool.burial import Burial, call_of
 from callpool.errors import CallpoolError, SettingError
+from callpool.fallback.trouble import Kind
 from callpool.line import Breaker, Farewell, Hello, Leave, Measured, Message, Observed, Resumed, Switchboard
 from callpool.listening import listen
 from callpool.mcp_servers import McpServers
@@ -112,7 +115,10 @@ class Worker:
             active_jobs=lambda: self._admission.running,
             capacity=lambda: self._admission.capacity,
             draining=lambda: self._server.draining,
-            refused=lambda: self._admission.refused,
+            refused=lambda: dict.fromkeys(get_args(Reason), 0) | self._admission.refused,
+            draining_s=lambda: time.monotonic() - self._told_at if self._told_at else 0.0,
+            drain_timeout_s=settings.worker.drain_timeout_s,
+            error_kinds=get_args(Kind),
         )
         self._tracing = Tracing.of(
             settings, "worker", lambda count: self._metrics.take(dropped("traces", count))
@@ -137,6 +143,8 @@ class Worker:
         self._admission.is_next = self._membership.is_next
         self._admission.changed = self._membership.change
         self._registered = False
+        self._told_at: float | None = None
+        """When it was told to stop, by the monotonic clock."""
         self._burials: set[asyncio.Task[None]] = set()
         self._server.on("worker_registered", self._on_registered)
         self._server.on("worker_started", self._on_started)
@@ -191,6 +199,7 @@ class Worker:
     async def _stop(self, told_again: asyncio.Event) -> None:
         """Take no more calls, let those that run finish, and leave the rest to other workers."""
         timeout_s = self._settings.worker.drain_timeout_s
+        self._told_at = time.monotonic()
         if self._admission.running and timeout_s:
             logger.info(
                 "draining", extra={"action": "drain", "jobs": self._admission.running, "timeout_s": timeout_s}

@@ -144,7 +144,13 @@ def test_what_a_job_observed_crosses_the_line() -> None:
 def test_metrics_count_failures_and_show_breakers() -> None:
     """By provider, with the jobs beside them."""
     metrics = WorkerMetrics(
-        active_jobs=lambda: 2, capacity=lambda: 4, draining=lambda: False, refused=lambda: {"capacity": 3}
+        active_jobs=lambda: 2,
+        capacity=lambda: 4,
+        draining=lambda: False,
+        refused=lambda: {"capacity": 3},
+        draining_s=lambda: 61.0,
+        drain_timeout_s=60.0,
+        error_kinds=("5xx", "timeout"),
     )
     metrics.observe(seen("5xx"))
     metrics.observe(seen("ok"))
@@ -156,10 +162,17 @@ def test_metrics_count_failures_and_show_breakers() -> None:
         "callpool_job_capacity 4.0",
         "callpool_draining 0.0",
         'callpool_jobs_refused_total{reason="capacity"} 3.0',
+        "callpool_draining_seconds 61.0",
+        "callpool_drain_timeout_seconds 60.0",
         'callpool_resumed_calls_total{cause="job_died"} 1.0',
         'callpool_provider_errors_total{kind="5xx",provider="openai"} 1.0',
         'callpool_provider_breaker_open{part="llm",provider="openai"} 1.0',
     } <= set(page)
+    assert {
+        'callpool_resumed_calls_total{cause="worker_died"} 0.0',
+        'callpool_provider_errors_total{kind="timeout",provider="openai"} 0.0',
+        'callpool_calls_total{reason="goodbye",result="completed"} 0.0',
+    } <= set(page), "Prometheus cannot tell that a series that begins at 1 was 0 before"
 
 
 def test_a_provider_that_failed_comes_last_for_a_while() -> None:

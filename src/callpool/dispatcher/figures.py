@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
+
+from callpool.dispatcher.decision import Cause
 
 
 class Figures:
@@ -23,6 +26,8 @@ class Figures:
         self.dispatches = Counter(
             "callpool_dispatches_total", "Dispatches sent.", ["cause"], registry=self.registry
         )
+        for cause in get_args(Cause):  # a series that begins at 1 looks to Prometheus as if nothing happened
+            self.dispatches.labels(cause)
         self.ghosts = Counter(
             "callpool_ghosts_removed_total",
             "Agents without a job that were put out of a room.",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -11,6 +11,7 @@ from prometheus_client.core import CounterMetricFamily
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
+from callpool.ending import ENDINGS, RECOVERABLE
 from callpool.line import Breaker, Measured, Observed, Resumed
 
 SECONDS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 6.0, 10.0, 20.0)
@@ -64,7 +65,11 @@ def page(registry: CollectorRegistry, accept: str) -> tuple[bytes, str]:
 
 
 class WorkerMetrics:
-    """The worker's own registry. Its gauges are read when they are asked for."""
+    """The worker's own registry. Its gauges are read when they are asked for.
+
+    Counters whose labels are known start at 0: Prometheus sees nothing happen to a series that begins at 1,
+    so that the first failure of a kind would raise no alarm.
+    """
 
     def __init__(
         self,
@@ -73,12 +78,24 @@ class WorkerMetrics:
         capacity: Callable[[], float],
         draining: Callable[[], bool],
         refused: Callable[[], Mapping[str, int]],
+        draining_s: Callable[[], float] = lambda: 0.0,
+        drain_timeout_s: float = 0.0,
+        error_kinds: Sequence[str] = (),
     ) -> None:
         self.registry = CollectorRegistry()
         self._gauge("callpool_active_jobs", "Calls that this worker has accepted.", active_jobs)
         self._gauge("callpool_job_capacity", "Calls that this worker takes at once.", capacity)
         self._gauge("callpool_draining", "1 while this worker is draining.", lambda: float(draining()))
+        self._gauge(
+            "callpool_draining_seconds", "How long this worker has been draining; 0: it is not.", draining_s
+        )
+        self._gauge(
+            "callpool_drain_timeout_seconds",
+            "How long it lets calls finish before it hands them over.",
+            lambda: drain_timeout_s,
+        )
         self.registry.register(_Refusals(refused))
+        self._error_kinds = error_kinds
         self._errors = Counter(
             "callpool_provider_errors",
             "Failures of providers, also those that callers heard nothing of.",
@@ -91,7 +108,11 @@ class WorkerMetrics:
             ("cause",),
             registry=self.registry,
         )
+        for cause in RECOVERABLE:
+            self._resumed.labels(cause.reason)
         self._of_jobs = {name: self._family(name, one) for name, one in OF_JOBS.items()}
+        for ending in ENDINGS:
+            self._of_jobs["callpool_calls_total"].labels(ending.result, ending.reason)
         self._known: dict[tuple[str, int], set[str]] = {}
         self._breaker = Gauge(
             "callpool_provider_breaker_open",
@@ -121,6 +142,8 @@ class WorkerMetrics:
     def observe(self, observed: Observed) -> None:
         """Count what a provider did."""
         self._breaker.labels(observed.provider, observed.part)
+        for kind in self._error_kinds:
+            self._errors.labels(observed.provider, kind)
         if observed.kind != "ok":
             self._errors.labels(observed.provider, observed.kind).inc()
 
