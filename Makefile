@@ -20,8 +20,9 @@ help: ## Show this list
 up: set-up server page ## Set everything up and start the service; ARGS="--host ADDRESS" for other machines
 	@exec $(VENV)/bin/callpool up $(ARGS)
 
+# Two tests at a time, a file in one process: its tests share what they start. Most of them wait for speech.
 test: set-up-dev server page ## Set everything up and run the tests; ARGS="-k word" for some of them
-	@exec $(RUN) -m pytest $(ARGS)
+	@exec $(RUN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: set-up-dev ## Lint, check the format, the types and the layers
 	$(RUN) -m ruff check .

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
 
+import machine
 from callpool import settings
 from callpool.errors import ServerNotFound
 from callpool.local import livekit_server
@@ -22,10 +24,23 @@ from telephone import Telephone, telephone_of
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Spoken tests get a second chance, which the summary shows (RERUN): the small speech models mishear a
-    word now and then, as people do, and no test that runs in text has any excuse."""
+    word now and then, as people do, and no test that runs in text has any excuse.
+
+    Tests that need the machine for themselves come last, so that the others do not stand still in between.
+    """
     for item in items:
         if item.get_closest_marker("call"):
             item.add_marker(pytest.mark.flaky(reruns=1))
+    items.sort(key=lambda item: item.get_closest_marker("alone") is not None)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)  # around the timeout, which does not count the wait
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Where several processes run tests, see to it that those marked `alone` are."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        return (yield)
+    with machine.held(alone=item.get_closest_marker("alone") is not None):
+        return (yield)
 
 
 @pytest.fixture(autouse=True)

@@ -83,7 +83,12 @@ async def test_a_caller_who_answers_is_not_given_up(impatient: Settings) -> None
         call = await telephone.dial()
         await call.greeting()
         assert "still there" in await call.answer(time.monotonic())
-        assert "replace" in await call.say("Yes, sorry, I am here. What about my parcel?")
+        assert "parcel" in await call.say("Yes, sorry, I am here. What about my parcel?")
+        await telephone.record(
+            call.invitation.call_id,
+            lambda record: [turn.agent_text for turn in record.turns if turn.agent_text == ANSWER],
+            "the answer is in the record, whole",
+        )
         assert "still there" in await call.answer(time.monotonic())
 
 

@@ -13,6 +13,8 @@ from callpool.dispatcher.lifelines import Lifelines
 from simulated_rooms import World
 from virtual_time import in_virtual_time
 
+WHILE_S = 5.0
+
 
 @contextlib.asynccontextmanager
 async def dispatching(
@@ -29,6 +31,17 @@ async def dispatching(
         for task in working:
             task.cancel()
         await asyncio.gather(*working, return_exceptions=True)
+
+
+@contextlib.asynccontextmanager
+async def one_call() -> AsyncIterator[tuple[World, Dispatcher]]:
+    """A worker with four places has served `call-1` for a while, and a dispatcher watches."""
+    world = World()
+    world.worker("w1", 4)
+    async with dispatching(world) as (dispatcher,):
+        world.caller("call-1")
+        await asyncio.sleep(WHILE_S)
+        yield world, dispatcher
 
 
 def scenario(test: Callable[[], Awaitable[None]]) -> Callable[[], None]:
@@ -107,11 +120,7 @@ async def test_fifty_callers_on_four_places_are_served_in_order() -> None:
 @scenario
 async def test_a_killed_job_is_replaced_and_its_ghost_put_out() -> None:
     """At once: nobody waits for the server to notice."""
-    world = World()
-    world.worker("w1", 4)
-    async with dispatching(world):
-        world.caller("call-1")
-        await asyncio.sleep(10)
+    async with one_call() as (world, _):
         killed_s = now_s()
         world.kill_job("call-1")
         await asyncio.sleep(5)
@@ -213,11 +222,7 @@ async def test_a_new_dispatcher_does_right_by_what_it_finds() -> None:
 @scenario
 async def test_an_api_that_is_away_comes_back_to_the_same_work() -> None:
     """The loop lives, and does what was left undone."""
-    world = World()
-    world.worker("w1", 4)
-    async with dispatching(world) as (dispatcher,):
-        world.caller("call-1")
-        await asyncio.sleep(5)
+    async with one_call() as (world, dispatcher):
         world.api_away = True
         world.kill_job("call-1")
         await asyncio.sleep(60)
@@ -231,11 +236,7 @@ async def test_an_api_that_is_away_comes_back_to_the_same_work() -> None:
 @scenario
 async def test_no_worker_is_dead_because_the_store_was_away() -> None:
     """Nobody could beat."""
-    world = World()
-    world.worker("w1", 4)
-    async with dispatching(world) as (dispatcher,):
-        world.caller("call-1")
-        await asyncio.sleep(5)
+    async with one_call() as (world, dispatcher):
         world.store_away = True
         beat = world.workers["w1"].beat
         await asyncio.sleep(30)
@@ -250,11 +251,7 @@ async def test_no_worker_is_dead_because_the_store_was_away() -> None:
 @scenario
 async def test_no_worker_is_dead_because_the_disk_was_full() -> None:
     """Everything can be read, and nobody could beat: neither then nor when there is room again."""
-    world = World()
-    world.worker("w1", 4)
-    async with dispatching(world):
-        world.caller("call-1")
-        await asyncio.sleep(5)
+    async with one_call() as (world, _):
         for seconds in (2.0, 4.0, 7.3, 30.0):
             world.store_full = True
             await asyncio.sleep(seconds)
@@ -284,11 +281,7 @@ async def test_a_call_that_no_job_survives_is_ended() -> None:
 @scenario
 async def test_a_goodbye_is_not_answered() -> None:
     """The call has ended, the caller is still in the room for a moment: no other agent comes."""
-    world = World()
-    world.worker("w1", 4)
-    async with dispatching(world):
-        world.caller("call-1")
-        await asyncio.sleep(5)
+    async with one_call() as (world, _):
         call = world.by_room["call-1"]
         world.end(call)
         del world.rooms_by_name["call-1"].participants[f"agent-{call.job_id}"]

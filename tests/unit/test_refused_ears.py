@@ -32,7 +32,7 @@ class FailingEars(stt.STT[Any]):
         return FailingStream(stt=self, conn_options=conn_options or APIConnectOptions(max_retry=0))
 
     async def _recognize_impl(self, *_: Any, **__: Any) -> stt.SpeechEvent:
-        raise NotImplementedError
+        raise AssertionError("a chain listens to streams only")
 
     @property
     def pauses_s(self) -> list[float]:

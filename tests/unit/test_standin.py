@@ -16,31 +16,27 @@ from callpool.local.standin.dialogue import NOT_DONE
 
 
 @function_tool
-async def book_table(party_size: int, day: str) -> str:
+async def book_table(party_size: int, day: str) -> None:
     """Book a table in the restaurant."""
-    raise NotImplementedError
 
 
 @function_tool
-async def set_thermostat(celsius: float, room: Literal["kitchen", "living_room", "bedroom"]) -> str:
+async def set_thermostat(celsius: float, room: Literal["kitchen", "living_room", "bedroom"]) -> None:
     """Set the temperature of a room."""
-    raise NotImplementedError
 
 
 @function_tool
-async def set_lights(room: Literal["hall", "kitchen"], on: bool) -> str:
+async def set_lights(room: Literal["hall", "kitchen"], on: bool) -> None:
     """Switch the lights of a room on or off."""
-    raise NotImplementedError
 
 
 @function_tool
-async def get_weather(city: str) -> str:
+async def get_weather(city: str) -> None:
     """Gets the weather forecast for a city."""
-    raise NotImplementedError
 
 
 @function_tool
-async def schedule_callback(phone_number: str, time: str, topic: str) -> str:
+async def schedule_callback(phone_number: str, time: str, topic: str) -> None:
     """Schedules a callback.
 
     Args:
@@ -48,74 +44,64 @@ async def schedule_callback(phone_number: str, time: str, topic: str) -> str:
         time: When to call back.
         topic: What it is about.
     """
-    raise NotImplementedError
 
 
 @function_tool
-async def register_guest(full_name: str, email: str, nights: int, breakfast: bool = False) -> str:
+async def register_guest(full_name: str, email: str, nights: int, breakfast: bool = False) -> None:
     """Register a hotel guest."""
-    raise NotImplementedError
 
 
 @function_tool
-async def add_toppings(toppings: list[Literal["cheese", "olives", "ham"]]) -> str:
+async def add_toppings(toppings: list[Literal["cheese", "olives", "ham"]]) -> None:
     """Add toppings to the pizza."""
-    raise NotImplementedError
 
 
 @function_tool
-async def report_outage(zip_code: Annotated[str, Field(pattern=r"^\d{5}$")]) -> str:
+async def report_outage(zip_code: Annotated[str, Field(pattern=r"^\d{5}$")]) -> None:
     """Report a power outage."""
-    raise NotImplementedError
 
 
 @function_tool
-async def cancel_subscription(account_number: str) -> str:
+async def cancel_subscription(account_number: str) -> None:
     """Cancel a subscription.
 
     Args:
         account_number: The account number, six digits.
     """
-    raise NotImplementedError
 
 
 @function_tool
-async def change_address(account_number: str, address: str) -> str:
+async def change_address(account_number: str, address: str) -> None:
     """Change the postal address of an account."""
-    raise NotImplementedError
 
 
 @function_tool
-async def forward_to_colleague(extension: str, reason: str) -> str:
+async def forward_to_colleague(extension: str, reason: str) -> None:
     """Forward the caller to a colleague.
 
     Args:
         extension: The colleague's extension.
         reason: Why the caller wants to be forwarded.
     """
-    raise NotImplementedError
 
 
 @function_tool
-async def file_complaint(summary: str) -> str:
+async def file_complaint(summary: str) -> None:
     """File a complaint.
 
     Args:
         summary: What the complaint is, in the caller's words.
     """
-    raise NotImplementedError
 
 
 @function_tool
-async def to_billing() -> str:
+async def to_billing() -> None:
     """Hand the caller over to billing, for invoices and payments."""
-    raise NotImplementedError
 
 
 @function_tool
-async def hang_up() -> str:
+async def hang_up() -> None:
     """Hang up the phone after a goodbye."""
-    raise NotImplementedError
 
 
 class Car(BaseModel):
@@ -123,9 +109,8 @@ class Car(BaseModel):
 
 
 @function_tool
-async def build_car(car: Car) -> str:
+async def build_car(car: Car) -> None:
     """Build a car."""
-    raise NotImplementedError
 
 
 @pytest.mark.parametrize(
@@ -290,9 +275,8 @@ def test_a_result_that_names_another_tool_leads_to_it() -> None:
     """ "Call … first" is followed with what the caller has said already."""
 
     @function_tool
-    async def check_identity(account_number: str, name: str) -> str:
+    async def check_identity(account_number: str, name: str) -> None:
         """Check who is calling."""
-        raise NotImplementedError
 
     caller = Caller(
         [cancel_subscription, check_identity],
@@ -443,13 +427,12 @@ def test_a_hand_off_that_the_caller_talked_over_is_tried_again() -> None:
     """The SDK says of its tool that it did not happen; the caller's next words are about the same."""
 
     @function_tool
-    async def to_billing(reason: str) -> str:
+    async def to_billing(reason: str) -> None:
         """Connect the caller with the billing department.
 
         Args:
             reason: What they want to talk about.
         """
-        raise NotImplementedError
 
     caller = Caller([to_billing])
     caller.messages = [
