@@ -190,6 +190,19 @@ def bench_recover(kills: tuple[str, ...], count: int, as_json: bool) -> None:
     _run(recover.run(_load(), kills=kills, count=count, as_json=as_json))
 
 
+@bench.command("telemetry")
+@click.option(
+    "-n", "count", type=click.IntRange(2, 1000), default=12, show_default=True, help="Pairs of calls."
+)
+@click.option("--gate", is_flag=True, help="Exit 1 when telemetry costs more than it may.")
+@as_json_option
+def bench_telemetry(count: int, gate: bool, as_json: bool) -> None:
+    """What traces, metrics and logs cost a call: its turns' latency and its CPU, in pairs of calls."""
+    from callpool.bench import telemetry
+
+    _run(telemetry.run(_load(), count=count, gate=gate, as_json=as_json))
+
+
 @root.command()
 @click.option("--measure", is_flag=True, help="Measure first tokens, first audio and scenarios passed, now.")
 @as_json_option

@@ -9,7 +9,7 @@ import shutil
 import sqlite3
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -59,7 +59,7 @@ async def service_in_use(settings: Settings, profile: str | None) -> AsyncIterat
     with tempfile.TemporaryDirectory(prefix="callpool-eval-") as name:
         folder = Path(name)
         business = folder / "business.db"
-        child = _start(settings, profile, folder, business)
+        child = _start(settings, profile, folder, business, {})
         try:
             running = await _until_ready(child, folder)
             applied = running.applied(settings)
@@ -73,16 +73,23 @@ async def service_in_use(settings: Settings, profile: str | None) -> AsyncIterat
 
 
 @contextlib.asynccontextmanager
-async def service_in(settings: Settings, folder: Path) -> AsyncIterator[Running]:
-    """A `callpool up` of its own, whose files are in `folder`. Raises CallpoolError."""
-    child = _start(settings, None, folder, folder / "business.db")
+async def service_in(
+    settings: Settings, folder: Path, more: Mapping[str, str] | None = None
+) -> AsyncIterator[Running]:
+    """A `callpool up` of its own, whose files are in `folder`, with `more` in its environment.
+
+    Raises CallpoolError.
+    """
+    child = _start(settings, None, folder, folder / "business.db", more or {})
     try:
         yield await _until_ready(child, folder)
     finally:
         await child.stop()
 
 
-def _start(settings: Settings, profile: str | None, folder: Path, business: Path) -> Child:
+def _start(
+    settings: Settings, profile: str | None, folder: Path, business: Path, more: Mapping[str, str]
+) -> Child:
     env = dict(os.environ) | {f"CALLPOOL_{name}_PORT": "0" for name in PORTS}
     env |= {
         "CALLPOOL_DATA_DIR": str(folder),
@@ -93,7 +100,7 @@ def _start(settings: Settings, profile: str | None, folder: Path, business: Path
     }
     if profile:
         env["CALLPOOL_PROFILE"] = profile
-    program = Program("up", (sys.executable, "-m", "callpool", "up"), env, STOP_S)
+    program = Program("up", (sys.executable, "-m", "callpool", "up"), {**env, **more}, STOP_S)
     return Child.start(program, lambda line: None)
 
 
