@@ -50,6 +50,16 @@ def test_a_provider_without_a_key_is_a_local_one(tmp_path: Path) -> None:
     assert env["CALLPOOL_DEEPGRAM_MODEL"] == "local-moonshine"
 
 
+def test_the_log_of_up_is_text_unless_it_was_set(tmp_path: Path) -> None:
+    """A person reads it, also in a file."""
+    assert environment_of(configured(tmp_path))["CALLPOOL_LOG_FORMAT"] == "text"
+    json_env = {"CALLPOOL_LOG_FORMAT": "json"}
+    assert environment_of(configured(tmp_path, **json_env), **json_env)["CALLPOOL_LOG_FORMAT"] == "json"
+    # Set in callpool.toml: the children read that file themselves.
+    made = settings.load(ANY | {"CALLPOOL_DATA_DIR": str(tmp_path)}, flags={"telemetry.log_format": "json"})
+    assert "CALLPOOL_LOG_FORMAT" not in environment_of(made)
+
+
 def test_the_children_have_the_roster_of_the_flag(tmp_path: Path) -> None:
     """`up --roster` is a flag of `up` alone: its worker and its local providers read the environment."""
     made = settings.load(
