@@ -37,12 +37,14 @@ from callpool.identification import Identification
 from callpool.isolation import step_behind
 from callpool.language import Languages
 from callpool.language_models import LanguageModels
-from callpool.line import Hello, Line, Resumed
+from callpool.line import Hello, Line, Measured, Resumed
 from callpool.live_call import LiveCall
 from callpool.manners import Manners, take_leave
 from callpool.mcp_servers import McpServers
+from callpool.metering import Meter
 from callpool.pipeline import build_pipeline, build_session, build_vad, room_options
-from callpool.profiles import Profiles
+from callpool.prices import Prices
+from callpool.profiles import Member, Profiles
 from callpool.pulse import Patience, Progress, Pulse, attended
 from callpool.resumption import MOST_RESTARTS, Resumption, restore
 from callpool.settings import Settings
@@ -99,6 +101,7 @@ class Warm:
     business: Any
     profiles: Profiles
     models: LanguageModels
+    prices: Prices
     identification: Identification
     mcp: McpServers
     vad: vad.VAD
@@ -115,6 +118,21 @@ class Warm:
         """The name of the profile that the call's stage thinks with."""
         stage = self.roster.stage(call.stage)
         return self.profiles.of_stage(call.profile, stage.name, stage.profile).label
+
+    def meter_of(self, call: Call) -> Meter:
+        """Counts what the call costs from now on."""
+
+        def charged(usd: float, member: Member, stage: str) -> None:
+            labels = (member.provider, member.model, stage)
+            self.line.say(Measured("callpool_cost_usd_total", usd, labels))
+
+        per_minute = self.settings.costs.infrastructure_usd_per_minute
+        meter = Meter(
+            self.prices, lambda: call.stage, infrastructure_usd_per_minute=per_minute, charged=charged
+        )
+        for member, model in self.models.members.items():
+            meter.listen(member, model)
+        return meter
 
     def models_of(self, call: Call, stage: Stage[Any, Any]) -> Models:
         """What the agent of a stage thinks with, and the tools that it is offered beside its own."""
@@ -142,6 +160,7 @@ def warm_up(settings: Settings, parent: Parent, proc: JobProcess) -> None:
         business=roster.open_business(settings.business_url),
         profiles=profiles,
         models=LanguageModels(settings, profiles, standing),
+        prices=Prices.read(settings),
         identification=Identification(settings.worker.languages),
         mcp=McpServers(settings),
         vad=build_vad(),
@@ -191,6 +210,7 @@ async def answer(ctx: JobContext) -> None:
     live.pulse = Pulse(warm.line, hello, progress)
     if claim.cause:
         warm.line.say(Resumed(claim.cause))
+    live.meter = meter = warm.meter_of(call)
     seen = Observation(
         call,
         warm.tracing,
@@ -198,6 +218,7 @@ async def answer(ctx: JobContext) -> None:
         live.save_event,
         personal=warm.settings.telemetry.pii,
         profile=lambda: warm.profile_in(call),
+        meter=meter,
     )
     live.observation = seen
     warm.standing.failing = seen.provider_failed
@@ -230,6 +251,7 @@ async def answer(ctx: JobContext) -> None:
         tag=call.call_id,
         standing=warm.standing,
     )
+    pipeline.report_to(meter, profile)
     resumption = None if history is None else Resumption(call, history)
     # Synthesized while the room is being joined.
     greeting = Greeting(resumption.words if resumption else conversation.greeting(), pipeline)
@@ -239,7 +261,9 @@ async def answer(ctx: JobContext) -> None:
     if history is not None:
         session.history.items.extend(history.items)
     progress.follow(session)
-    transcript = Transcript(call, live.save_turn, turn=turn)
+    if turn is not None:
+        meter.carry_over(turn.n, turn.cost_usd)
+    live.transcript = transcript = Transcript(call, live.save_turn, turn=turn, settle=meter.settle)
     transcript.follow(session)
     seen.follow(session, transcript)
     checkpoints = Checkpoints(call, lambda: transcript.turn, live.save_checkpoint)
@@ -282,6 +306,8 @@ async def hang_up(ctx: JobContext) -> None:
     call = live.call
     # Unless somebody has said how it ended, the room was closed under the job, or the worker stops.
     call.end(ending.WORKER_STOPPED if ctx.room.isconnected() else ending.CALLER_LEFT)
+    if live.transcript is not None:
+        live.transcript.finish()
     if live.observation is not None:
         live.observation.leave()
     emptied = await live.write_ending()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import httpx2 as httpx
@@ -45,6 +46,11 @@ class LanguageModels:
                 self._standing,
             )
         return self._chains[members]
+
+    @property
+    def members(self) -> Mapping[Member, llm.LLM[Any]]:
+        """Each model that a call may be answered by."""
+        return self._models
 
     def prewarm(self) -> None:
         """Open a connection to each provider. Needs a running loop."""

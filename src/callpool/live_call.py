@@ -17,12 +17,14 @@ from callpool.cost import CostItem
 from callpool.ending import RECOVERABLE, Ending
 from callpool.errors import StoreError
 from callpool.line import Leave, Message
+from callpool.metering import Meter
 from callpool.pulse import Pulse
 from callpool.store.calls import Calls
 from callpool.store.claims import Claim
 from callpool.store.record import Event, Job, StageEntry, Turn
 from callpool.store.writer import Writer
 from callpool.telemetry.observation import Observation
+from callpool.transcript import Transcript
 
 logger = logging.getLogger(__name__)
 
@@ -46,6 +48,8 @@ class LiveCall:
     """Whether another job serves the call: then nothing more is said or written about it here."""
     pulse: Pulse | None = None
     observation: Observation | None = None
+    meter: Meter | None = None
+    transcript: Transcript | None = None
     modules: frozenset[str] = field(default_factory=lambda: frozenset(sys.modules))
     """What was imported when the call began: nothing may be added while somebody waits."""
     _checkpoint: Callable[[], str] | None = None
@@ -81,6 +85,8 @@ class LiveCall:
         self.writer.submit(lambda: self.calls.set_language(self.call.call_id, code, job_id=self.job.job_id))
 
     def save_turn(self, turn: Turn) -> None:
+        if self.meter is not None:
+            self.save_costs(self.meter.items())
         self.writer.submit(lambda: self.calls.record_turn(self.call.call_id, turn, job_id=self.job.job_id))
 
     def save_event(self, event: Event) -> None:

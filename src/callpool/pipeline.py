@@ -18,6 +18,7 @@ from callpool.fallback.ears import EarChain
 from callpool.fallback.standing import Standing
 from callpool.fallback.tries import ONE_TRY
 from callpool.language_models import LanguageModels
+from callpool.metering import Meter
 from callpool.profiles import Profile, Profiles
 from callpool.settings import Settings
 from callpool.voices import Voice, make_voice
@@ -60,6 +61,13 @@ class Pipeline:
     def follow(self, session: AgentSession[Call]) -> None:
         """Have speech to text know when the caller speaks: one that then has no words is replaced."""
         session.on("user_state_changed", lambda event: self.stt.note_voice(event.new_state == "speaking"))
+
+    def report_to(self, meter: Meter, profile: Profile) -> None:
+        """Have a meter count what ears and voices use. `profile`: the one that they were built for."""
+        for member, ears in zip(profile.stt, self.ears, strict=True):
+            meter.listen(member, ears.stt)
+        for member, voice in zip(profile.tts, self.voices, strict=True):
+            meter.listen(member, voice.tts)
 
     def set_language(self, language: str, listen_to: str | None = None) -> None:
         """Speak `language` (`de`, `de-CH`) from the next answer on, and understand it, whoever serves.

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from callpool.errors import SettingError
 from callpool.profiles import PARTS, Member, Part, Profile
@@ -30,6 +30,10 @@ CHARACTERS_PER_MINUTE = 450
 """What the agent says in half a minute: 75 words of 6 characters, blanks included."""
 
 
+Unit = Literal["input_tokens", "cached_input_tokens", "output_tokens", "characters", "audio_s", "job_minutes"]
+"""What is counted. Tokens that were cached are counted apart from the others."""
+
+
 @dataclass(frozen=True)
 class Price:
     """What a model costs. None: not charged for, or not known."""
@@ -49,6 +53,22 @@ class Price:
     source: str = ""
     note: str = ""
 
+    def of_unit(self, unit: Unit) -> float | None:
+        """What one token, character or second costs; None when the price says nothing about it."""
+        match unit:
+            case "input_tokens":
+                return _each(self.input, 1e6)
+            case "cached_input_tokens":  # providers without such a price charge for them as for others
+                return _each(self.input if self.cached_input is None else self.cached_input, 1e6)
+            case "output_tokens":
+                return _each(self.output, 1e6)
+            case "characters":
+                return _each(self.characters, 1e6)
+            case "audio_s":
+                return _each(self.audio_minute, 60)
+            case "job_minutes":
+                return None
+
     def of_minute(self, part: Part) -> float | None:
         """What a minute of talk costs for this part; None when the price says nothing about it."""
         match part:
@@ -61,6 +81,10 @@ class Price:
                     return None
                 request = (self.input * INPUT_TOKENS + self.output * OUTPUT_TOKENS) / 1e6
                 return request * TURNS_PER_MINUTE * REQUESTS_PER_TURN
+
+
+def _each(price: float | None, units: float) -> float | None:
+    return None if price is None else price / units
 
 
 FREE = Price(input=0.0, cached_input=0.0, output=0.0, characters=0.0, audio_minute=0.0)

@@ -10,6 +10,7 @@ from livekit.agents import AgentSession, ConversationItemAddedEvent, FunctionToo
 from livekit.agents.llm import ChatMessage
 
 from callpool.call import Call
+from callpool.metering import Settled
 from callpool.store.record import LatencyMs, ToolUse, Turn
 
 
@@ -20,16 +21,30 @@ class Transcript:
     says is known once it was spoken, or cut short: until then the turn is handed on without it.
     """
 
-    def __init__(self, call: Call, save: Callable[[Turn], None], *, turn: Turn | None = None) -> None:
-        """`turn` is the last one that another job has recorded: it goes on from there."""
+    def __init__(
+        self,
+        call: Call,
+        save: Callable[[Turn], None],
+        *,
+        turn: Turn | None = None,
+        settle: Callable[[int], Settled] | None = None,
+    ) -> None:
+        """`turn` is the last one that another job has recorded: it goes on from there. `settle`: asked for
+        what the n-th turn has cost by now."""
         self._call = call
         self._save = save
+        self._settle = settle
         self._turn = turn or Turn(n=0, stage=call.stage, trace_id=call.trace_id)
 
     @property
     def turn(self) -> Turn:
         """The last turn, as far as it has come."""
         return self._turn
+
+    def finish(self) -> None:
+        """The call is over here: what it has used since its last answer counts for that."""
+        if self._settle is not None:
+            self._update(replace(self._turn, cost_usd=self._settle(self._turn.n).usd))
 
     def follow(self, session: AgentSession[Call]) -> None:
         """Listen to a session from now on."""
@@ -61,10 +76,14 @@ class Transcript:
     def _agent_said(self, message: ChatMessage) -> None:
         turn = self._turn
         latency = turn.latency_ms
+        settled = self._settle(turn.n) if self._settle is not None else None
+        first_token_s = message.metrics.get("llm_node_ttft")
+        if first_token_s is None and settled is not None:
+            first_token_s = settled.first_token_s  # a fixed sentence, after the model had used a tool
         if not turn.agent_text:
             latency = replace(
                 latency,
-                llm_first_token=_ms(message.metrics.get("llm_node_ttft")),
+                llm_first_token=_ms(first_token_s),
                 tts_first_audio=_ms(message.metrics.get("tts_node_ttfb")),
                 total=_ms(message.metrics.get("e2e_latency")),
             )
@@ -80,6 +99,7 @@ class Transcript:
                 interrupted=turn.interrupted or message.interrupted,
                 latency_ms=latency,
                 started_at=turn.started_at or _moment(began_s or message.created_at),
+                cost_usd=turn.cost_usd if settled is None else settled.usd,
             )
         )
 

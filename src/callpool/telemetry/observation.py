@@ -13,6 +13,7 @@ from opentelemetry.trace import Status, StatusCode
 from callpool.call import Call
 from callpool.ending import Ending
 from callpool.line import Measured, Observed
+from callpool.metering import Meter
 from callpool.store.record import Event, StageEntry
 from callpool.telemetry.barge_ins import BargeIns
 from callpool.telemetry.trace_context import TraceContext, traceparent_of
@@ -33,6 +34,7 @@ class Observation:
         *,
         personal: bool,
         profile: Callable[[], str],
+        meter: Meter | None = None,
     ) -> None:
         """`personal`: with what callers say and are. `profile`: the name of the one in force."""
         self._call = call
@@ -43,7 +45,14 @@ class Observation:
         self._span = trace.get_current_span()
         """The SDK's, around the whole job."""
         self._transcript: Transcript | None = None
-        self.turns = TurnTelemetry(tracing.tracer, measure, personal=personal, profile=profile)
+        self._meter = meter
+        self.turns = TurnTelemetry(
+            tracing.tracer,
+            measure,
+            personal=personal,
+            profile=profile,
+            cost_usd=lambda n: None if meter is None else meter.turn_usd(n),
+        )
 
     def begin(self, cause: str) -> None:
         """This job serves the call. `cause`: how the job before it ended; empty: it is the first."""
@@ -102,6 +111,8 @@ class Observation:
         call, span = self._call, self._span
         span.set_attribute("callpool.language", call.language)
         span.set_attribute("callpool.caller.kind", call.caller.kind)
+        if self._meter is not None:
+            span.set_attribute("callpool.cost.usd", self._meter.total_usd)
         if (final := call.ending) is not None:
             span.set_attribute("callpool.ending.result", final.result)
             span.set_attribute("callpool.ending.reason", final.reason)
