@@ -273,6 +273,24 @@ def calls_show(call: str, as_json: bool) -> None:
     _run(show_call(_load(), call, as_json=as_json))
 
 
+@root.command()
+@click.option("--since", default="7d", show_default=True, help="7d ago (s, m, h, d, w), or a date.")
+@click.option("--until", help="The same; default: now.")
+@click.option(
+    "--by",
+    type=click.Choice(["stage", "provider", "model", "unit", "agent", "day"]),
+    default="stage",
+    show_default=True,
+    help="What costs are summed up by.",
+)
+@as_json_option
+def cost(since: str, until: str | None, by: str, as_json: bool) -> None:
+    """Sum up what the calls that began in a time have cost."""
+    from callpool.store.costs import report_costs
+
+    _run(report_costs(_load(), since=since, until=until, by=by, as_json=as_json))
+
+
 @root.group()
 def db() -> None:
     """The store's schema."""

@@ -196,6 +196,12 @@ class Calls(Claims):
         """The newest calls, newest first."""
         return await self._read(true(), limit=limit)
 
+    async def reading(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        """Read with queries of one's own."""
+        with explained(self._engine):
+            async with self._engine.connect() as connection:
+                return await work(connection)
+
     async def last_jobs(self, host: str) -> Sequence[tuple[str, Job]]:
         """The last job, with its call id, of each call that goes on, where it has not ended and is on `host`.
 

@@ -13,6 +13,7 @@ import click
 
 from callpool.checks import store_url
 from callpool.columns import columns
+from callpool.cost import Cost
 from callpool.errors import SettingError
 from callpool.running import Running
 from callpool.settings import Settings
@@ -29,7 +30,7 @@ NOT_KNOWN = "-"
 async def list_calls(settings: Settings, *, limit: int, as_json: bool) -> int:
     """Print the newest calls, newest first. Gives the exit code."""
     url = records_url(settings)
-    if missing := _missing(url):
+    if missing := missing_records(url):
         if as_json:
             click.echo("[]")
             return 0
@@ -48,7 +49,7 @@ async def list_calls(settings: Settings, *, limit: int, as_json: bool) -> int:
 async def show_call(settings: Settings, call: str, *, as_json: bool) -> int:
     """Print one call, found by its id or its room. Gives the exit code."""
     url = records_url(settings)
-    if missing := _missing(url):
+    if missing := missing_records(url):
         click.echo(missing, err=True)
         return 1
     name = call.encode(errors="replace").decode()  # a shell passes on bytes that are no text
@@ -77,7 +78,7 @@ def records_url(settings: Settings) -> str:
     return settings.store_url
 
 
-def _missing(url: str) -> str | None:
+def missing_records(url: str) -> str | None:
     """What to tell a person when there is no file yet: looking for calls must not create it."""
     path = sqlite_path(create_engine(url))
     if path is None or path.exists():
@@ -114,7 +115,9 @@ def _page(record: CallRecord) -> list[str]:
         ("ending", _ending(record)),
     ]
     if record.cost.total_usd is not None:
-        head.append(("cost", f"{record.cost.total_usd:.4f} USD"))
+        head.append(("cost", _usd(record.cost.total_usd)))
+    if record.cost.unpriced:
+        head.append(("no price", ", ".join(record.cost.unpriced)))
     if record.trace_id:
         head.append(("trace", record.trace_id))
     lines = columns([(name, _plain(value)) for name, value in head])
@@ -126,9 +129,29 @@ def _page(record: CallRecord) -> list[str]:
             [("JOB", "WORKER", "HOST", "PID", "STARTED (UTC)", "ENDED (UTC)", "HOW"), *_job_rows(record)]
         ),
     ]
+    if record.cost.items:
+        lines += ["", *_cost(record.cost)]
     for turn in record.turns:
         lines += ["", *_turn(turn)]
     return lines
+
+
+def _cost(cost: Cost) -> list[str]:
+    rows: list[tuple[str, ...]] = [("STAGE", "MODEL", "QUANTITY", "UNIT", "USD EACH", "USD")]
+    for item in cost.items:
+        each = NOT_KNOWN if item.unit_price_usd is None else f"{item.unit_price_usd:.10f}".rstrip("0")
+        usd = NOT_KNOWN if item.usd is None else f"{item.usd:.6f}"
+        quantity = f"{item.quantity:,.2f}".rstrip("0").rstrip(".")
+        rows.append((item.stage, f"{item.provider}/{item.model}", quantity, item.unit, each.rstrip("."), usd))
+    sums = [
+        f"by {key}: " + ", ".join(f"{_plain(name)} {_usd(usd)}" for name, usd in cost.by(key).items())
+        for key in ("stage", "provider")
+    ]
+    return [*columns([tuple(map(_plain, row)) for row in rows]), *sums]
+
+
+def _usd(usd: float) -> str:
+    return f"{usd:.4f} USD"
 
 
 def _stage_rows(record: CallRecord) -> list[tuple[str, ...]]:
@@ -155,7 +178,8 @@ def _job_rows(record: CallRecord) -> list[tuple[str, ...]]:
 
 def _turn(turn: Turn) -> list[str]:
     times = [f"{name} {ms:.0f} ms" for name, ms in vars(turn.latency_ms).items() if ms is not None]
-    facts = [turn.stage, *times, *(["interrupted"] if turn.interrupted else [])]
+    cost = [] if turn.cost_usd is None else [_usd(turn.cost_usd)]
+    facts = [turn.stage, *times, *(["interrupted"] if turn.interrupted else []), *cost]
     lines = [f"turn {turn.n}: {', '.join(facts)}"]
     if turn.caller_text is not None:
         lines += _said("caller", turn.caller_text)
