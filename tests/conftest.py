@@ -26,11 +26,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Spoken tests get a second chance, which the summary shows (RERUN): the small speech models mishear a
     word now and then, as people do, and no test that runs in text has any excuse.
 
-    Tests that need the machine for themselves come last, so that the others do not stand still in between.
+    They also have the machine for themselves: two cores bear one conversation beside all that it takes. So
+    they come last, and the others need not stand still in between.
     """
     for item in items:
         if item.get_closest_marker("call"):
             item.add_marker(pytest.mark.flaky(reruns=1))
+            item.add_marker(pytest.mark.alone)
     items.sort(key=lambda item: item.get_closest_marker("alone") is not None)
 
 

@@ -15,7 +15,7 @@ from callpool.caller.sound import AUDIBLE_RMS, WINDOW_S, levels
 from callpool.settings import Settings
 from telephone import Dialled, telephone_of
 
-pytestmark = [pytest.mark.call, pytest.mark.alone, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.call, pytest.mark.timeout(180)]
 
 LONG = (
     "Your order left our warehouse on Monday morning and travels with our usual carrier. It should be with "

@@ -29,7 +29,7 @@ from callpool.web import tokens
 from conftest import LiveKitServer
 from processes import clean_environment, heed_control_c
 
-pytestmark = [pytest.mark.call, pytest.mark.alone, pytest.mark.timeout(90)]
+pytestmark = [pytest.mark.call, pytest.mark.timeout(90)]
 
 NEAR_MS = 60
 """How far a figure may be off: both sides' 10 ms windows, and a jitter buffer."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 import statistics
 import urllib.request
@@ -12,12 +13,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import yaml
 from livekit import api
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from prometheus_client.parser import text_string_to_metric_families
 
 from callpool import settings
 from callpool.caller.conversation import Invitation
+from callpool.cost import CostItem
+from callpool.prices import SHIPPED
 from callpool.store.record import CallRecord, Turn
 from callpool.telemetry.turns import ANSWER_PHASES, PHASES
 from otlp_receiver import OtlpReceiver, serving, values
@@ -26,6 +30,7 @@ from telephone import Dialled, Telephone, telephone_of
 
 pytestmark = [pytest.mark.call, pytest.mark.timeout(240)]
 
+MINUTE_USD = 0.01
 PARENT = "b7ad6b7169203331"
 NUMBER = "The order number is one two three four five."
 NAME = "My name is James Miller."
@@ -72,8 +77,14 @@ def watched(folder: Path, livekit_program: Path, **env: str) -> Iterator[Watched
 
 @pytest.fixture(scope="module")
 def discreet(tmp_path_factory: pytest.TempPathFactory, livekit_program: Path) -> Iterator[Watched]:
-    """As it is by default: nothing personal leaves."""
-    with watched(tmp_path_factory.mktemp("discreet"), livekit_program) as service:
+    """As it is by default: nothing personal leaves. Its models are called as those that cost something."""
+    priced = {
+        "CALLPOOL_DEEPGRAM_MODEL": "nova-3",
+        "CALLPOOL_OPENAI_MODEL": "gpt-4.1-mini",
+        "CALLPOOL_CARTESIA_MODEL": "sonic-3",
+        "CALLPOOL_INFRASTRUCTURE_USD_PER_MINUTE": str(MINUTE_USD),
+    }
+    with watched(tmp_path_factory.mktemp("discreet"), livekit_program, **priced) as service:
         yield service
 
 
@@ -205,7 +216,8 @@ async def test_the_metrics_agree_with_the_records(discreet: Watched) -> None:
 
     turns = [turn for record in records for turn in answered(record)]
     ended = Counter((record.ending.reason, record.ending.result) for record in records if record.ending)
-    calls = {tuple(dict(key).values()): count for key, count in metrics["callpool_calls_total"].items()}
+    endings = metrics["callpool_calls_total"].items()
+    calls = {tuple(dict(key).values()): count for key, count in endings if count}
     assert calls == ended
     by_stage = Counter(turn.stage for turn in turns)
     counted: Counter[str] = Counter()
@@ -225,6 +237,51 @@ async def test_the_metrics_agree_with_the_records(discreet: Watched) -> None:
     barge_ins = sum(event.kind == "barge_in" for record in records for event in record.events)
     assert metrics["callpool_barge_in_seconds_count"][()] == barge_ins
     assert metrics["callpool_first_audio_seconds_count"][()] == len(records)
+
+
+def priced_by_hand(item: CostItem) -> float:
+    """From the table as it is shipped."""
+    if item.provider == "callpool":
+        return item.quantity * MINUTE_USD
+    price = yaml.safe_load(SHIPPED.read_text())[f"{item.provider}/{item.model}"]
+    match item.unit:
+        case "input_tokens" | "output_tokens":
+            return float(item.quantity * price[item.unit.removesuffix("_tokens")] / 1e6)
+        case "characters":
+            return float(item.quantity * price["characters"] / 1e6)
+        case "audio_s":
+            return float(item.quantity * price["audio_minute"] / 60)
+    raise AssertionError(f"{item} was not expected")
+
+
+async def test_the_cost_agrees_with_a_hand_calculation(discreet: Watched) -> None:
+    """Item by item, turn by turn, and in the metrics; what was heard and said is what is charged for."""
+    async with telephone_of(discreet.settings) as telephone:
+        records = await telephone.calls.list(100)
+        metrics = scraped(telephone)
+    for record in records:
+        items = record.cost.items
+        assert [item.usd for item in items] == [pytest.approx(priced_by_hand(item)) for item in items]
+        assert record.cost.total_usd == pytest.approx(math.fsum(item.usd or 0 for item in items))
+        in_turns = math.fsum(turn.cost_usd or 0 for turn in record.turns)
+        assert in_turns == pytest.approx(record.cost.total_usd, abs=1e-9)
+        units = {item.unit for item in items}
+        assert units == {"input_tokens", "output_tokens", "characters", "audio_s", "job_minutes"}
+        assert record.ended_at is not None
+        lasted_s = (record.ended_at - record.started_at).total_seconds()
+        minutes = sum(item.quantity for item in items if item.unit == "job_minutes")
+        assert minutes * 60 == pytest.approx(lasted_s, abs=2.0)
+        heard_s = sum(item.quantity for item in items if item.unit == "audio_s")
+        assert 0.5 * lasted_s < heard_s < lasted_s + 2.0
+        spoken = sum(len(turn.agent_text or "") for turn in record.turns)
+        assert sum(item.quantity for item in items if item.unit == "characters") >= 0.8 * spoken
+    by_stage: Counter[str] = Counter()
+    for key, usd in metrics["callpool_cost_usd_total"].items():
+        by_stage[dict(key)["stage"]] += usd
+    expected: Counter[str] = Counter()
+    for record in records:
+        expected.update(record.cost.by("stage"))
+    assert dict(by_stage) == pytest.approx(dict(expected))
 
 
 async def test_a_collector_that_dies_in_mid_call_slows_no_turn(discreet: Watched) -> None:

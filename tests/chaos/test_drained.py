@@ -14,7 +14,7 @@ from pool_of_workers import Pool, heard_again, job_of, pool_in, until_true, work
 
 from telephone import Telephone, telephone_of
 
-pytestmark = [pytest.mark.call, pytest.mark.alone, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.call, pytest.mark.timeout(300)]
 
 QUESTION = "Where is my order? The number is one two three four five."
 

@@ -13,7 +13,7 @@ from pool_of_workers import pool_in
 from callpool.caller import Answer
 from telephone import Dialled, telephone_of
 
-pytestmark = [pytest.mark.call, pytest.mark.alone, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.call, pytest.mark.timeout(600)]
 
 CALLERS = 50
 PLACES = 4

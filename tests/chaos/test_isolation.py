@@ -23,7 +23,7 @@ from callpool.settings import Settings
 from processes import any_ports, local_providers, started
 from telephone import Dialled, Telephone, telephone_of
 
-pytestmark = [pytest.mark.call, pytest.mark.alone, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.call, pytest.mark.timeout(240)]
 
 HERE = Path(__file__).parent
 LATENCY = "stt_final=150,ttft=350,ttfb=90"

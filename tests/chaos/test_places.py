@@ -14,7 +14,7 @@ from pool_of_workers import Pool, local_providers_of, pool_in
 from processes import local_providers
 from telephone import Dialled, telephone_of
 
-pytestmark = [pytest.mark.call, pytest.mark.alone, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.call, pytest.mark.timeout(300)]
 
 REFUSED_S = 4.0
 """How long a caller without a place is listened to, seconds. With one, the first words take half a second."""
