@@ -74,6 +74,9 @@ class FakeSession(rtc.EventEmitter[str]):
         self.said: list[str] = []
         self.interruptible: list[bool] = []
         self.away_timer_resets = 0
+        self.interrupted = 0
+        self.listens = True
+        self.input = SimpleNamespace(set_audio_enabled=self._listen)
         self.next_speech: Callable[[], FakeSpeech] = FakeSpeech
         self.cut_off_after: int | None = None
         """How many characters of what is said are spoken, when the caller talks over it."""
@@ -84,8 +87,13 @@ class FakeSession(rtc.EventEmitter[str]):
         self.add("assistant", words[: self.cut_off_after])
         return self.next_speech()
 
-    def interrupt(self, *, force: bool = False) -> None:
-        """Nothing is spoken that could be interrupted."""
+    def interrupt(self, *, force: bool = False) -> FakeSpeech:
+        """Nothing is spoken that could be interrupted; gives what can be awaited."""
+        self.interrupted += 1
+        return FakeSpeech()
+
+    def _listen(self, listens: bool) -> None:
+        self.listens = listens
 
     def reset_away_timer(self) -> None:
         self.away_timer_resets += 1

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from livekit.agents import AgentSession
+
 from callpool import ending
+from callpool.call import Call
 from callpool.ending import Ending
 from callpool.hand_off import Handover, StageAgent
 from callpool.manners import take_leave
 from callpool_agents import phrases, prompts
+from callpool_tools.business import Business
+from callpool_tools.transfer import put_through
 
 
 class LastWords(StageAgent):
@@ -28,6 +33,12 @@ class HumanTransfer(LastWords):
 
     def __init__(self, handover: Handover) -> None:
         super().__init__(handover, name="human_transfer", ending=ending.TRANSFERRED)
+
+
+async def to_person(session: AgentSession[Call], business: Business, reason: str) -> str:
+    """Give the call to a person without asking a model: notes it, and names the stage that says so."""
+    await put_through(session, business, reason)
+    return "human_transfer"
 
 
 class Closing(LastWords):

@@ -7,7 +7,7 @@ from callpool.stages import Roster, Stage
 from callpool_agents import phrases, prompts
 from callpool_agents.data_collection import DataCollection, has_details
 from callpool_agents.greeting import Greeting, greeting
-from callpool_agents.leaving import Closing, HumanTransfer
+from callpool_agents.leaving import Closing, HumanTransfer, to_person
 from callpool_agents.problem_solving import ProblemSolving
 from callpool_agents.verification import Verification, is_verified
 from callpool_tools.business import Business
@@ -53,4 +53,5 @@ ROSTER = Roster(
     close_business=Business.aclose,
     new_state=Case,
     keypad_digits=ORDER_DIGITS,
+    to_person=to_person,
 )

@@ -73,6 +73,8 @@ class Call:
     """How often an agent tried to hand off to a stage that may not follow its own."""
     understanding: Understanding = field(default_factory=Understanding)
     """How often in a row the caller was not understood."""
+    is_wrapping_up: bool = False
+    """Whether the call costs more than it should: its agents come to an end."""
     traceparent: str | None = None
     """W3C trace context of the span of the job that serves the call; None: it is not traced."""
     resumes: str | None = None

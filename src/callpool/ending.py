@@ -11,6 +11,7 @@ Reason = Literal[
     "to_person",  # a person takes over: what they need is in the `transfers` table
     "silence",  # the caller did not answer any more
     "time_is_up",  # the call had lasted as long as one may
+    "budget_spent",  # the call had cost as much as one may
     "caller_left",  # the caller hung up first
     "connection_lost",  # the caller's connection dropped and did not come back
     "no_caller",  # nobody came, or the room was closed before
@@ -37,6 +38,7 @@ GOODBYE = Ending("completed", "goodbye")
 TRANSFERRED = Ending("transferred", "to_person")
 SILENCE = Ending("completed", "silence")
 TIME_IS_UP = Ending("completed", "time_is_up")
+BUDGET_SPENT = Ending("completed", "budget_spent")
 CALLER_LEFT = Ending("abandoned", "caller_left")
 CONNECTION_LOST = Ending("abandoned", "connection_lost")
 NO_CALLER = Ending("abandoned", "no_caller")

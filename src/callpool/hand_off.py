@@ -51,6 +51,12 @@ MOST_MOVES = 6
 """Hand-offs that one sentence of the caller's may lead to. Agents that hand a call to each other for ever
 would leave the caller in silence; the longest way through a roster is shorter."""
 
+WRAP_UP = (
+    "This call has taken long enough. Finish what you are doing in one or two short sentences, begin nothing "
+    "new, and take leave of the caller."
+)
+"""Added to an agent's instructions when the call reaches its budget."""
+
 Prompt = Callable[[Call], str]
 """The instructions of an agent for a call: in its language, with what is known already."""
 
@@ -102,7 +108,7 @@ class StageAgent(Agent):
                 offered.leave_out(own)
         super().__init__(
             id=name,
-            instructions=prompt(handover.call),
+            instructions=_instructions(prompt, handover.call),
             tools=[*tools, *handover.models.tools],
             llm=handover.models.llm,
         )
@@ -135,8 +141,12 @@ class StageAgent(Agent):
 
     async def renew_instructions(self) -> None:
         """Read the prompt again, after the call's language or state has changed."""
-        if (text := self._prompt(self.call)) != self.instructions:
+        if (text := _instructions(self._prompt, self.call)) != self.instructions:
             await self.update_instructions(text)
+
+
+def _instructions(prompt: Prompt, call: Call) -> str:
+    return f"{prompt(call)}\n\n{WRAP_UP}" if call.is_wrapping_up else prompt(call)
 
 
 def _leave_the_answer_to_the_next_agent(executed: FunctionToolsExecutedEvent) -> None:
@@ -210,6 +220,13 @@ class Conversation:
             await first()
         agent = self._agent_of(route.stage, opens_call=False)
         self._leaving_for = (agent, route)
+        return agent
+
+    def agent_at(self, to: str) -> Agent:
+        """The agent of a stage that the call goes to whatever may follow the present one: see `move_on`."""
+        stage = self.roster.stage(to)
+        agent = self._agent_of(stage, opens_call=False)
+        self._leaving_for = (agent, Route((), stage))
         return agent
 
     def follow(self, session: AgentSession[Call]) -> None:

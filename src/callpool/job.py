@@ -21,6 +21,7 @@ from callpool import ending, service_phrases
 from callpool.apology import Apology
 from callpool.backchannel import Backchannels
 from callpool.barge_in import end_speech_at_first_word
+from callpool.budget import Budget
 from callpool.burial import job_entry
 from callpool.call import Call, Caller, from_dispatch, name_of_visit
 from callpool.checkpoint import Checkpoints
@@ -57,6 +58,7 @@ from callpool.telemetry.metrics import dropped
 from callpool.telemetry.observation import Observation
 from callpool.telemetry.trace_context import TraceContext
 from callpool.telemetry.tracing import Tracing
+from callpool.thrift import Thrift
 from callpool.transcript import Transcript
 from callpool.voices import voice_name
 
@@ -276,6 +278,10 @@ async def answer(ctx: JobContext) -> None:
     apology = Apology(session, give_up=lambda: live.finish(ending.PROVIDER_FAILED), clips=clips)
     pipeline.stt.on_deaf = apology.own_up
     Manners(session, warm.settings.manners, end=lambda how: live.finish(how))
+    thrift = Thrift(
+        session, conversation, meter, warm.models, warm.profiles, claim.spent_usd, seen.reached_budget
+    )
+    Budget(session, warm.settings.costs, thrift, end=live.finish)
     end_speech_at_first_word(session)
     Clock(session)
     session.on("close", lambda event: _on_close(live, event))

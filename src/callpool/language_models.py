@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import httpx2 as httpx
@@ -12,6 +12,7 @@ from openai import AsyncClient
 
 from callpool import completeness
 from callpool.fallback import answering
+from callpool.fallback.answer import AnswerChain
 from callpool.fallback.standing import Standing
 from callpool.profiles import Member, Profile, Profiles
 from callpool.settings import Settings
@@ -51,6 +52,19 @@ class LanguageModels:
     def members(self) -> Mapping[Member, llm.LLM[Any]]:
         """Each model that a call may be answered by."""
         return self._models
+
+    def in_flight(self) -> Iterator[tuple[Member, int]]:
+        """Models whose answers go on, and how many characters have come of them."""
+        for members, chain in self._chains.items():
+            if isinstance(chain, AnswerChain) and chain.in_flight_characters:
+                yield members[0], chain.in_flight_characters
+
+    def use_instead(self, profile: Profile) -> None:
+        """Have the models of a profile answer from now on, whoever is asked."""
+        replacement = self.for_profile(profile)
+        for chain in self._chains.values():
+            if isinstance(chain, AnswerChain) and chain is not replacement:
+                chain.instead = replacement
 
     def prewarm(self) -> None:
         """Open a connection to each provider. Needs a running loop."""

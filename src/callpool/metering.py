@@ -24,6 +24,9 @@ logger = logging.getLogger(__name__)
 INFRASTRUCTURE = Member("callpool", "infrastructure")
 """Machines and network, by the minute."""
 
+CHARACTERS_PER_TOKEN = 4
+"""Of English, by OpenAI's rule of thumb. Only for what is not reported yet."""
+
 Charged = Callable[[float, Member, str], None]
 """Told what a use has cost, USD, of which model, in which stage."""
 
@@ -112,6 +115,11 @@ class Meter:
     def total_usd(self) -> float:
         """What this job has spent."""
         return math.fsum(item.usd or 0.0 for item in self.items())
+
+    def estimate_usd(self, member: Member, characters: int) -> float:
+        """What an answer that goes on will have cost, as far as it has come."""
+        price_usd = self._price_usd(member, "output_tokens")
+        return (price_usd or 0.0) * characters / CHARACTERS_PER_TOKEN
 
     def items(self) -> tuple[CostItem, ...]:
         """All of it, by stage, model and unit."""

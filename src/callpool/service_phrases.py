@@ -22,6 +22,7 @@ Key = Literal[
     "offer_person",
     "time_is_short",
     "time_is_up",
+    "budget_spent",
     "filler",
     "still_waiting",
     "resumed",

@@ -85,6 +85,9 @@ class Roster(Generic[AgentT, BusinessT]):
     """The typed state that a call begins with: a dataclass of plain values."""
     keypad_digits: int | None = None
     """How many digits a caller presses who is asked for a number: then nobody waits for more."""
+    to_person: Callable[[Any, BusinessT, str], Awaitable[str]] | None = None
+    """Given the session, the business and a reason: notes what a person needs to take the call over, and
+    gives the stage that says so to the caller and ends the call. None: no person is had without a model."""
     modules: tuple[str, ...] = ()
     """Imported while the process warms up, so that no call pays for them."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from livekit.agents import RunContext
+from livekit.agents import AgentSession, RunContext
 from livekit.agents.llm import ChatItem, ChatMessage, FunctionCallOutput
 
 from callpool.call import Call
@@ -10,9 +10,12 @@ from callpool.call import Call
 
 def caller_words(ctx: RunContext[Call], after_turn: int = 0) -> list[str]:
     """What the caller said, a text for each time they spoke, without the first `after_turn` of them."""
-    said = [
-        item for item in ctx.session.history.items if isinstance(item, ChatMessage) and item.role == "user"
-    ]
+    return words_in(ctx.session, after_turn)
+
+
+def words_in(session: AgentSession[Call], after_turn: int = 0) -> list[str]:
+    """The same of a session."""
+    said = [item for item in session.history.items if isinstance(item, ChatMessage) and item.role == "user"]
     return [item.text_content or "" for item in said[after_turn:]]
 
 

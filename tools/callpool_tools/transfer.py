@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from livekit.agents import Agent, FunctionTool, RunContext, ToolError, function_tool
+from livekit.agents import Agent, AgentSession, FunctionTool, RunContext, ToolError, function_tool
 
 from callpool.call import Call
 from callpool.hand_off import hand_off
 from callpool_tools.business import Business
 from callpool_tools.case import Case, case_of
 from callpool_tools.digits import digits
-from callpool_tools.history import caller_words
+from callpool_tools.history import caller_words, words_in
 from callpool_tools.records import Colleague, Transfer
 from callpool_tools.running import bounded
 
@@ -51,8 +51,19 @@ def transfer_call_tool(business: Business, to: str) -> FunctionTool[Any, Any]:
 
 async def note_transfer(ctx: RunContext[Call], business: Business, last_request: str = "") -> None:
     """Keep what a person needs to take the call over. `last_request`: what was said last, unless given."""
-    call, case = ctx.userdata, case_of(ctx)
-    said = [words for words in caller_words(ctx) if words.strip()]
+    await _note(ctx.userdata, case_of(ctx), business, caller_words(ctx), last_request)
+
+
+async def put_through(session: AgentSession[Call], business: Business, reason: str) -> None:
+    """Keep the same where no tool runs, and the call goes to a person for a reason of the service's own."""
+    call = session.userdata
+    case: Case = call.state
+    case.transfer_reason = case.transfer_reason or reason
+    await _note(call, case, business, words_in(session), "")
+
+
+async def _note(call: Call, case: Case, business: Business, words: Sequence[str], last_request: str) -> None:
+    said = [one for one in words if one.strip()]
     await business.note_transfer(
         Transfer(
             call_id=call.call_id,

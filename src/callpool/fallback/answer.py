@@ -58,6 +58,21 @@ class AnswerChain(llm.FallbackAdapter):
         self._names = tuple(names) or tuple(member.provider for member in members)
         self._standing = standing or Standing()
         self._hedge_s, self._patience_s = hedge_s, patience_s
+        self.instead: llm.LLM[Any] | None = None
+        """Asked in place of this one from now on."""
+        self._in_flight: dict[AnswerStream, int] = {}
+
+    @property
+    def in_flight_characters(self) -> int:
+        """How much has come of answers that go on, whose usage nobody has reported yet."""
+        return sum(self._in_flight.values())
+
+    def note(self, stream: AnswerStream, characters: int | None) -> None:
+        """So much has come of an answer by now; None: it is over."""
+        if characters is None:
+            self._in_flight.pop(stream, None)
+        else:
+            self._in_flight[stream] = characters
 
     def tries(self) -> Tries:
         """For one answer."""
@@ -72,7 +87,16 @@ class AnswerChain(llm.FallbackAdapter):
         parallel_tool_calls: NotGivenOr[bool] = NOT_GIVEN,
         tool_choice: NotGivenOr[ToolChoice] = NOT_GIVEN,
         extra_kwargs: NotGivenOr[dict[str, Any]] = NOT_GIVEN,
-    ) -> AnswerStream:
+    ) -> llm.LLMStream:
+        if self.instead is not None:
+            return self.instead.chat(
+                chat_ctx=chat_ctx,
+                tools=tools,
+                conn_options=conn_options,
+                parallel_tool_calls=parallel_tool_calls,
+                tool_choice=tool_choice,
+                extra_kwargs=extra_kwargs,
+            )
         return AnswerStream(
             self,
             chat_ctx=chat_ctx,
@@ -122,8 +146,15 @@ class AnswerStream(FallbackLLMStream):
         self._chain = chain
         self._said = ""
         self._called_tools = False
+        self._came = 0
 
     async def _run(self) -> None:
+        try:
+            await self._answer()
+        finally:
+            self._chain.note(self, None)
+
+    async def _answer(self) -> None:
         tries = self._chain.tries()
         breaks = 0
         while True:
@@ -191,4 +222,7 @@ class AnswerStream(FallbackLLMStream):
         if chunk.delta:
             self._said += chunk.delta.content or ""
             self._called_tools = self._called_tools or bool(chunk.delta.tool_calls)
+            arguments = sum(len(tool.arguments) for tool in chunk.delta.tool_calls)
+            self._came += len(chunk.delta.content or "") + arguments
+            self._chain.note(self, self._came)
         self._event_ch.send_nowait(chunk)

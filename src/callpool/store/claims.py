@@ -14,7 +14,7 @@ from callpool import ending
 from callpool.call import Call
 from callpool.ending import Ending, Result
 from callpool.store.record import Job
-from callpool.store.tables import calls, checkpoints, jobs
+from callpool.store.tables import calls, checkpoints, cost_items, jobs
 from callpool.store.transactions import Transactions
 
 PROVISIONAL: Final[tuple[Result, ...]] = ("unknown", "failed")
@@ -43,6 +43,8 @@ class Claim:
     """Jobs that the call has lost within RESTARTS_S."""
     cause: str = ""
     """How its last job ended, such as `job_died`; empty: it is the first."""
+    spent_usd: float = 0.0
+    """What the jobs before this one have used."""
 
 
 class Claims(Transactions):
@@ -134,11 +136,14 @@ class Claims(Transactions):
         )
         ended = (jobs.c.call_id == call.call_id, jobs.c.ended_at.is_not(None))
         last = select(jobs.c.how).where(*ended).order_by(jobs.c.ended_at.desc()).limit(1)
+        others = (cost_items.c.call_id == call.call_id, cost_items.c.job_id != job.job_id)
+        spent = select(func.sum(cost_items.c.usd)).where(*others)
         return Claim(
             "taken",
             checkpoint=(await connection.execute(document)).scalar(),
             losses=(await connection.execute(losses)).scalar_one(),
             cause=(await connection.execute(last)).scalar() or "",
+            spent_usd=(await connection.execute(spent)).scalar() or 0.0,
         )
 
 

@@ -98,6 +98,11 @@ class Observation:
         marked = {"provider": observed.provider, "part": observed.part, "kind": observed.kind}
         self._span.add_event("provider_error", {f"callpool.{key}": value for key, value in marked.items()})
 
+    def reached_budget(self, limit: str, usd: float) -> None:
+        """The call has cost as much as one of its limits."""
+        self._save(Event(datetime.now(UTC), "budget", self._turn_n, f"{limit} {usd:g} USD"))
+        self._span.add_event("budget", {"callpool.limit": limit, "callpool.limit_usd": usd})
+
     def ended(self, final: Ending) -> None:
         """The call's ending is in its record."""
         context = self._span.get_span_context()
