@@ -53,6 +53,7 @@ class ShopCall:
 
     session: AgentSession[Call]
     call: Call
+    conversation: Conversation
     heard: list[Answer] = field(default_factory=list)
 
     @property
@@ -95,7 +96,7 @@ class Shop:
         try:
             await session.start(conversation.begin(), record=False)
             session.history.add_message(role="assistant", content=conversation.greeting())
-            yield ShopCall(session, call)
+            yield ShopCall(session, call, conversation)
         finally:
             await session.aclose()
             await ROSTER.close_business(business)
