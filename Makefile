@@ -1,7 +1,7 @@
 # Needs Python 3.11 or newer and make; everything else is fetched, built or found by the targets.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help up test check format page server requirements set-up set-up-dev
+.PHONY: help up test test-servers check format page server requirements set-up set-up-dev
 
 VENV := .venv
 RUN := $(VENV)/bin/python
@@ -23,6 +23,9 @@ up: set-up server page ## Set everything up and start the service; ARGS="--host 
 # Two tests at a time, a file in one process: its tests share what they start. Most of them wait for speech.
 test: set-up-dev server page ## Set everything up and run the tests; ARGS="-k word" for some of them
 	@exec $(RUN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+
+test-servers: set-up-dev server page ## Run the tests against heavy servers, which are built first
+	@exec $(RUN) -m pytest tests/servers $(ARGS)
 
 check: set-up-dev ## Lint, check the format, the types and the layers
 	$(RUN) -m ruff check .
