@@ -17,6 +17,7 @@ from callpool.admission import Admission, Reason
 from callpool.breaker import Breakers
 from callpool.burial import Burial, call_of
 from callpool.errors import CallpoolError, SettingError
+from callpool.expectation import expected
 from callpool.fallback.trouble import Kind
 from callpool.line import Breaker, Farewell, Hello, Leave, Measured, Message, Observed, Resumed, Switchboard
 from callpool.listening import listen
@@ -120,6 +121,8 @@ class Worker:
             drain_timeout_s=settings.worker.drain_timeout_s,
             error_kinds=get_args(Kind),
         )
+        for metric, labels in expected(settings):
+            self._metrics.begin(metric, labels)
         self._tracing = Tracing.of(
             settings, "worker", lambda count: self._metrics.take(dropped("traces", count))
         )

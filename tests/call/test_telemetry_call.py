@@ -281,7 +281,7 @@ async def test_the_cost_agrees_with_a_hand_calculation(discreet: Watched) -> Non
     expected: Counter[str] = Counter()
     for record in records:
         expected.update(record.cost.by("stage"))
-    assert dict(by_stage) == pytest.approx(dict(expected))
+    assert {stage: usd for stage, usd in by_stage.items() if usd} == pytest.approx(dict(expected))
 
 
 async def test_a_collector_that_dies_in_mid_call_slows_no_turn(discreet: Watched) -> None:

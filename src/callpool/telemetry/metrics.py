@@ -135,6 +135,10 @@ class WorkerMetrics:
         elif measured.value >= 0:
             child.inc(measured.value, exemplar)
 
+    def begin(self, metric: str, labels: tuple[str, ...]) -> None:
+        """Have a series of `OF_JOBS` that nothing is counted in yet."""
+        self._of_jobs[metric].labels(*labels)
+
     def count_resumed(self, resumed: Resumed) -> None:
         """A call goes on here."""
         self._resumed.labels(resumed.cause).inc()
