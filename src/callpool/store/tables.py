@@ -63,6 +63,8 @@ calls = Table(
     Column("lost", Boolean, nullable=False, server_default=false()),
 )
 Index("ix_calls_started_at", calls.c.started_at, calls.c.call_id)
+Index("ix_calls_result", calls.c.result, calls.c.started_at, calls.c.call_id)
+Index("ix_calls_reason", calls.c.reason, calls.c.started_at, calls.c.call_id)
 Index("ix_calls_room", calls.c.room, calls.c.started_at)
 Index(
     "ix_calls_unended",

@@ -16,6 +16,8 @@ def upgrade() -> None:
     with op.batch_alter_table("cost_items") as cost_items:
         cost_items.add_column(sa.Column("unit_price_usd", sa.Double))
         cost_items.alter_column("usd", existing_type=sa.Double, nullable=True)
+    op.create_index("ix_calls_result", "calls", ["result", "started_at", "call_id"])
+    op.create_index("ix_calls_reason", "calls", ["reason", "started_at", "call_id"])
     op.create_table(
         "events",
         sa.Column("id", sa.Integer, primary_key=True),
