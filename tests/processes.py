@@ -25,7 +25,7 @@ from callpool.local.data_directory import write_private
 LOOPBACK = "127.0.0.1"
 READY_S = 90.0
 STOP_S = 30.0
-PORTS = ("WEB", "LIVEKIT", "LIVEKIT_UDP", "PROVIDERS", "WORKER", "DISPATCHER")
+PORTS = ("WEB", "LIVEKIT", "LIVEKIT_UDP", "PROVIDERS", "WORKER", "DISPATCHER", "INSPECTOR")
 
 NO_PROVIDERS = {
     "DEEPGRAM_BASE_URL": "http://127.0.0.1:9",

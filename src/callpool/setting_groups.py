@@ -295,9 +295,9 @@ class Dispatcher:
 
 @dataclass(frozen=True)
 class Inspector:
-    """The pages on which staff look at calls. They listen on 127.0.0.1 alone: nobody logs in yet."""
+    """Where staff look at calls. It listens on 127.0.0.1 alone: nobody logs in yet."""
 
-    port: int = setting("CALLPOOL_INSPECTOR_PORT", "Their port.", 8083, is_port)
+    port: int = setting("CALLPOOL_INSPECTOR_PORT", "Its port.", 8083, is_port)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -58,7 +59,8 @@ def test_ready_means_that_everything_answers(tmp_path: Path, env: dict[str, str]
             with urllib.request.urlopen(document[address] + path, timeout=5) as response:
                 assert response.status == 200
         assert document["store"].startswith("sqlite+aiosqlite:////")
-        assert document["inspector"] is None
+        with urllib.request.urlopen(f"{document['inspector']}/api/calls", timeout=5) as answer:
+            assert json.load(answer) == {"calls": [], "next": None}
         assert set(document["pids"]) == {"up", "livekit", "providers", "worker", "dispatcher", "web"}
         assert all(map(psutil.pid_exists, document["pids"].values()))
         up.process.send_signal(signal.SIGTERM)

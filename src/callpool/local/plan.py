@@ -47,6 +47,8 @@ class Addresses:
     dispatcher_ip: str
     dispatcher: str
     dispatcher_port: int
+    inspector: str
+    inspector_port: int
     providers: str
     providers_port: int
 
@@ -64,6 +66,8 @@ class Addresses:
         # Its only callers are the LiveKit server beside it and whoever watches it.
         dispatcher_ip = address(settings.dispatcher.host)
         dispatcher_port = ports.choose("dispatcher.port", host=dispatcher_ip)
+        # Nobody logs in: whatever the host, staff look at calls on this machine.
+        inspector_port = ports.choose("inspector.port", host=LOOPBACK)
         # The providers serve the worker beside them and nobody else, whatever the host.
         providers_port = ports.choose("local.providers_port", host=LOOPBACK) if local else 0
         livekit_port = ports.choose("livekit.port") if own_server else 0
@@ -87,6 +91,8 @@ class Addresses:
             dispatcher_ip=dispatcher_ip,
             dispatcher=f"http://{in_url(_near(dispatcher_ip))}:{dispatcher_port}",
             dispatcher_port=dispatcher_port,
+            inspector=f"http://{LOOPBACK}:{inspector_port}",
+            inspector_port=inspector_port,
             providers=f"http://{LOOPBACK}:{providers_port}" if local else "",
             providers_port=providers_port,
         )
@@ -110,6 +116,7 @@ def child_environment(
         "CALLPOOL_WORKER_PORT": str(addresses.worker_port),
         "CALLPOOL_DISPATCHER_HOST": addresses.dispatcher_ip,
         "CALLPOOL_DISPATCHER_PORT": str(addresses.dispatcher_port),
+        "CALLPOOL_INSPECTOR_PORT": str(addresses.inspector_port),
         "CALLPOOL_PROVIDERS_PORT": str(addresses.providers_port),
         "CALLPOOL_PUBLIC_LIVEKIT_URL": addresses.public_livekit_url,
         "PYTHONUNBUFFERED": "1",

@@ -196,7 +196,7 @@ def _document(settings: Settings, addresses: Addresses, keys: Keys) -> dict[str,
         "worker": addresses.worker,
         "providers": addresses.providers or None,
         "dispatcher": addresses.dispatcher,
-        "inspector": None,
+        "inspector": addresses.inspector,
         "store": settings.store_url,
     }
 

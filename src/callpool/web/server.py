@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 from aiohttp import web
@@ -14,14 +15,17 @@ from callpool.listening import listen
 from callpool.profiles import Profiles
 from callpool.settings import Settings
 from callpool.stopping import stop_event
+from callpool.store.calls import Calls
 from callpool.telemetry.logs import set_up_logs
 from callpool.telemetry.tracing import Tracing
+from callpool.web import inspector
 from callpool.web.caller_page import BUNDLE, CallerPage
 from callpool.web.calls import BODY_BYTES, CallsApi
 from callpool.web.origins import Origins
 from callpool.web.rate import Rate
 from callpool.web.refusal import as_json
 
+LOOPBACK = "127.0.0.1"
 SHUTDOWN_S = 2.0
 """How long open requests may take to finish, seconds."""
 
@@ -63,15 +67,18 @@ def application(
 async def serve(settings: Settings) -> int:
     """Serve until SIGINT or SIGTERM. Raises CallpoolError when it cannot listen."""
     set_up_logs(settings, "web")
-    runner = web.AppRunner(application(settings), access_log=None, shutdown_timeout=SHUTDOWN_S)
     stop = stop_event()
-    await runner.setup()
-    try:
-        url = await listen(runner, "WEB", settings.web.host, settings.web.port)
-        logger.info("listening", extra={"action": "listening", "url": url})
+    async with Calls(settings.store_url) as calls, AsyncExitStack() as serving:
+        for name, app, host, port in (
+            ("WEB", application(settings), settings.web.host, settings.web.port),
+            ("INSPECTOR", inspector.application(settings, calls), LOOPBACK, settings.inspector.port),
+        ):
+            runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_S)
+            await runner.setup()
+            serving.push_async_callback(runner.cleanup)
+            url = await listen(runner, name, host, port)
+            logger.info("listening", extra={"action": "listening", "part": name.lower(), "url": url})
         await stop.wait()
-    finally:
-        await runner.cleanup()
     return 0
 
 
