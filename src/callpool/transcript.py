@@ -59,6 +59,8 @@ class Transcript:
                 self._agent_said(message)
 
     def _caller_said(self, message: ChatMessage) -> None:
+        began_s = message.metrics.get("started_speaking_at")
+        ended_s = message.metrics.get("stopped_speaking_at")
         self._update(
             Turn(
                 n=self._turn.n + 1,
@@ -69,7 +71,8 @@ class Transcript:
                     stt_final=_ms(message.metrics.get("transcription_delay")),
                 ),
                 trace_id=self._call.trace_id,
-                started_at=_moment(message.metrics.get("started_speaking_at") or message.created_at),
+                started_at=_moment(began_s or message.created_at),
+                spoken_ms=None if began_s is None or ended_s is None else _ms(max(0.0, ended_s - began_s)),
             )
         )
 

@@ -30,7 +30,9 @@ async def test_a_whole_call_reads_back_in_the_shape_of_the_contract(calls: Calls
     tools = (ToolUse("lookup_order", True, 3.5, after(5)), ToolUse("end_call", False))
     await calls.record_turn(
         "c_1",
-        Turn(1, "reception", "Where is it?", "On its way.", True, tools, latency, 0.002, "t1", after(4)),
+        Turn(
+            1, "reception", "Where is it?", "On its way.", True, tools, latency, 0.002, "t1", after(4), 1250
+        ),
     )
     barge_in = Event(after(6), "barge_in", 1, "0.21 s")
     await calls.record_event("c_1", barge_in)
@@ -82,6 +84,7 @@ async def test_a_whole_call_reads_back_in_the_shape_of_the_contract(calls: Calls
                 "cost_usd": None,
                 "trace_id": None,
                 "started_at": None,
+                "spoken_ms": None,
             },
             {
                 "n": 1,
@@ -109,6 +112,7 @@ async def test_a_whole_call_reads_back_in_the_shape_of_the_contract(calls: Calls
                 "cost_usd": 0.002,
                 "trace_id": "t1",
                 "started_at": "2026-11-22T12:00:04.000Z",
+                "spoken_ms": 1250.0,
             },
         ],
         "cost": {

@@ -77,8 +77,9 @@ def test_a_turn_begins_with_the_callers_voice() -> None:
     """Not when its words were known; the greeting begins with the agent's."""
     session = Session()
     session.says("assistant", "Hello.", started_speaking_at=90.0, stopped_speaking_at=91.5)
-    session.says("user", "Where is it?", started_speaking_at=98.5)
+    session.says("user", "Where is it?", started_speaking_at=98.5, stopped_speaking_at=99.75)
     assert [turn.started_at for turn in session.saved] == [THEN - timedelta(seconds=s) for s in (10, 1.5)]
+    assert [turn.spoken_ms for turn in session.saved] == [None, 1250]
 
 
 def test_playout_is_how_long_the_agent_was_heard_in_all() -> None:

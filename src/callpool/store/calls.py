@@ -99,6 +99,7 @@ class Calls(Claims):
             "cost_usd": turn.cost_usd,
             "trace_id": turn.trace_id,
             "started_at": turn.started_at,
+            "spoken_ms": turn.spoken_ms,
         }
 
         async def work(connection: AsyncConnection) -> None:

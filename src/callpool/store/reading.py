@@ -117,4 +117,5 @@ def _turn(row: Row[Any], tools: Sequence[ToolUse]) -> Turn:
         cost_usd=row.cost_usd,
         trace_id=row.trace_id,
         started_at=row.started_at,
+        spoken_ms=row.spoken_ms,
     )

@@ -66,6 +66,8 @@ class Turn:
     trace_id: str | None = None
     started_at: datetime | None = None
     """When the caller began to speak; of the greeting: when the agent did."""
+    spoken_ms: float | None = None
+    """How long the caller spoke, from their first voiced sample to the last."""
 
 
 EventKind = Literal["barge_in", "provider_error", "budget"]

@@ -143,6 +143,7 @@ turns = Table(
     Column("cost_usd", Double),
     Column("trace_id", Text),
     Column("started_at", UtcTime),
+    Column("spoken_ms", Double),
     UniqueConstraint("call_id", "n", name="uq_turns"),
 )
 

@@ -12,6 +12,7 @@ TIME = sa.DateTime(timezone=True)
 def upgrade() -> None:
     op.add_column("turns", sa.Column("playout_ms", sa.Double))
     op.add_column("turns", sa.Column("started_at", TIME))
+    op.add_column("turns", sa.Column("spoken_ms", sa.Double))
     op.add_column("tool_uses", sa.Column("started_at", TIME))
     with op.batch_alter_table("cost_items") as cost_items:
         cost_items.add_column(sa.Column("unit_price_usd", sa.Double))
