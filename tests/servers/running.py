@@ -65,11 +65,9 @@ def jaeger(folder: Path, free_port: Callable[[], int]) -> Iterator[Jaeger]:
         "admin.http",
     )
     ports = {name: free_port() for name in names}
-    agent = {
-        f"processor.{name}.server": free_port()
-        for name in ("jaeger-compact", "jaeger-binary", "zipkin-compact")
-    }
-    options = [f"--{name}.host-port={LOOPBACK}:{port}" for name, port in (ports | agent).items()]
+    options = [f"--{name}.host-port={LOOPBACK}:{port}" for name, port in ports.items()]
+    agents = ("jaeger-compact", "jaeger-binary", "zipkin-compact")
+    options += [f"--processor.{name}.server-host-port={LOOPBACK}:{free_port()}" for name in agents]
     options.append(f"--http-server.host-port={LOOPBACK}:{free_port()}")
     query = f"http://{LOOPBACK}:{ports['query.http-server']}"
     with _running(folder / "jaeger.log", [str(built("jaeger")), *options], {}, f"{query}/api/services"):

@@ -25,9 +25,14 @@ from callpool.store.browsing import Line, Place, Search
 from callpool.store.calls import Calls
 from callpool.store.engine import create_engine, sqlite_path
 from callpool.store.record import utc_text
+from callpool.web.caller_page import BUNDLE, NOT_BUILT
 from callpool.web.origins import is_loopback
 from callpool.web.refusal import as_json, refusal, shown
 
+ASSETS = {
+    "inspector.js": "text/javascript; charset=utf-8",
+    "inspector.css": "text/css; charset=utf-8",
+}
 TEXTS = ("result", "reason", "caller_kind", "language", "agent_name", "stage", "named")
 TRUTHS = ("live", "failing")
 TIMES = ("since", "until")
@@ -35,7 +40,10 @@ LONGEST = 200
 """Characters of a value."""
 HEADERS = {
     "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; base-uri 'none'; frame-ancestors 'none'",
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Referrer-Policy": "no-referrer",
@@ -52,6 +60,9 @@ def application(settings: Settings, calls: Calls) -> web.Application:
     app = web.Application(middlewares=[as_json, _at_home])
     app.on_response_prepare.append(_protect)
     app.router.add_get("/healthz", _healthz)
+    app.router.add_get("/", _page)
+    app.router.add_get("/calls/{call_id}", _page)
+    app.router.add_get("/assets/{name}", _asset)
     app.router.add_get("/api/calls", inspector.list)
     app.router.add_get("/api/calls/{call_id}", inspector.show)
     return app
@@ -193,6 +204,22 @@ async def _at_home(
     if sender is not None and urlsplit(sender).netloc != request.host:
         raise refusal(web.HTTPForbidden, f"Origin is {shown(sender)}: expected this server's own page")
     return await handler(request)
+
+
+async def _page(_request: web.Request) -> web.StreamResponse:
+    """The page for all of them: what it shows, it asks for."""
+    path = BUNDLE / "inspector.html"
+    if not path.is_file():
+        return web.Response(status=503, text=NOT_BUILT, content_type="text/html")
+    return web.FileResponse(path)
+
+
+async def _asset(request: web.Request) -> web.StreamResponse:
+    name = request.match_info["name"]
+    path = BUNDLE / name
+    if name not in ASSETS or not path.is_file():
+        raise web.HTTPNotFound
+    return web.FileResponse(path, headers={"Content-Type": ASSETS[name]})
 
 
 async def _protect(_: web.Request, response: web.StreamResponse) -> None:
