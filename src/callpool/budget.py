@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, Literal, Protocol
+from collections.abc import Awaitable, Callable
+from typing import Literal, Protocol
 
 from livekit.agents import AgentSession
 
@@ -85,7 +85,15 @@ class Budget:
             if costs.soft_limit_usd and usd >= costs.soft_limit_usd and not self._is_soft:
                 self._is_soft = True
                 self._note("soft", costs.soft_limit_usd, costs.soft_action)
+                await self._try_to_make_cheaper()
+
+    async def _try_to_make_cheaper(self) -> None:
+        """Whatever comes of it, the hard limit stands."""
+        try:
+            async with asyncio.timeout(END_S):
                 await self._make_cheaper()
+        except Exception:
+            logger.exception("a call could not be made cheaper", extra={"action": "budget_soft_failed"})
 
     async def _make_cheaper(self) -> None:
         if self._costs.soft_action == "economy":
@@ -105,11 +113,24 @@ class Budget:
             logger.warning("an answer goes on", extra={"action": "budget_interrupt_late"})
         except RuntimeError:  # the session is closing
             return
-        if self._costs.hard_action == "transfer" and await _within(self._means.put_through()):
+        if self._costs.hard_action == "transfer" and await self._put_through():
             return
         session.userdata.end(ending.BUDGET_SPENT)
         await take_leave(session, words_for(session, "budget_spent"))
         self._end_call(ending.BUDGET_SPENT)
+
+    async def _put_through(self) -> bool:
+        """Give the call to a person, and see to it that it ends so."""
+        try:
+            async with asyncio.timeout(END_S):
+                if not await self._means.put_through():
+                    return False
+                while self._session.userdata.ending is None:  # the stage's agent says so as it enters
+                    await self._sleep(LOOK_S)
+                return True
+        except Exception:
+            logger.exception("nobody could be put through", extra={"action": "budget_no_person"})
+            return False
 
     def _note(self, limit: Limit, usd: float, action: str) -> None:
         logger.warning(
@@ -117,12 +138,3 @@ class Budget:
             extra={"action": "budget", "limit": limit, "usd": usd, "then": action},
         )
         self._means.reached(limit, usd)
-
-
-async def _within(putting_through: Coroutine[Any, Any, bool] | Awaitable[bool]) -> bool:
-    try:
-        async with asyncio.timeout(END_S):
-            return await putting_through
-    except Exception:
-        logger.exception("nobody could be put through", extra={"action": "budget_no_person"})
-        return False

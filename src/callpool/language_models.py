@@ -53,11 +53,12 @@ class LanguageModels:
         """Each model that a call may be answered by."""
         return self._models
 
-    def in_flight(self) -> Iterator[tuple[Member, int]]:
-        """Models whose answers go on, and how many characters have come of them."""
+    def unreported(self) -> Iterator[tuple[Member, int]]:
+        """Models whose answers go on or were cut off, and how many characters have come of those."""
         for members, chain in self._chains.items():
-            if isinstance(chain, AnswerChain) and chain.in_flight_characters:
-                yield members[0], chain.in_flight_characters
+            if isinstance(chain, AnswerChain):
+                for at, characters in chain.unreported.items():
+                    yield members[at], characters
 
     def use_instead(self, profile: Profile) -> None:
         """Have the models of a profile answer from now on, whoever is asked."""

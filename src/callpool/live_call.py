@@ -79,6 +79,8 @@ class LiveCall:
     def save_stage(self, entry: StageEntry) -> None:
         if self.observation is not None:
             self.observation.enter(entry)
+        if self.meter is not None:
+            self.meter.enter(entry.stage)
         self.writer.submit(lambda: self.calls.stage_entered(self.call.call_id, entry, job_id=self.job.job_id))
 
     def save_language(self, code: str) -> None:

@@ -33,18 +33,18 @@ Charged = Callable[[float, Member, str], None]
 
 @dataclass(frozen=True)
 class Settled:
-    """What is known of a turn when its answer has been heard."""
+    """What is known of a turn by now."""
 
     usd: float
     first_token_s: float | None
-    """How long the first language model took that was asked for it, seconds."""
+    """How long the first language model took that was asked since the last time, seconds."""
 
 
 class Meter:
     """Counts what one job uses.
 
-    A use counts for the turn whose answer is heard next, and what comes after the last answer for that: an
-    answer is often begun before the caller's turn is over. So the turns' costs add up to the call's.
+    A use counts for the turn of which something becomes known next: an answer is often begun before the
+    caller's turn is over. So the turns' costs add up to the call's, whenever they are written.
     """
 
     def __init__(
@@ -63,6 +63,7 @@ class Meter:
         self._charged = charged
         self._clock = clock
         self._counted_until = clock()
+        self._in_stage = stage()
         self._quantities: dict[tuple[str, Member, Unit], float] = {}
         self._turns_usd: dict[int, float] = {}
         self._unsettled_usd: list[float] = []
@@ -77,11 +78,11 @@ class Meter:
         """Count what a plugin reports: an `llm.LLM`, `stt.STT` or `tts.TTS`."""
         plugin.on("metrics_collected", lambda metrics: self._on_metrics(member, metrics))
 
-    def use(self, member: Member, unit: Unit, quantity: float) -> None:
-        """Count a use of a model."""
+    def use(self, member: Member, unit: Unit, quantity: float, stage: str | None = None) -> None:
+        """Count a use of a model. `stage`: the present one, unless it is said."""
         if quantity <= 0:
             return
-        stage = self._stage()
+        stage = stage or self._stage()
         key = (stage, member, unit)
         self._quantities[key] = self._quantities.get(key, 0.0) + quantity
         price_usd = self._price_usd(member, unit)
@@ -93,19 +94,24 @@ class Meter:
         self._charged(usd, member, stage)
 
     def settle(self, n: int) -> Settled:
-        """The n-th turn's answer has been heard, or the call is over: all that is open counts for it."""
+        """Something became known of the n-th turn: all that is open counts for it."""
         self.count_time()
         self._turns_usd[n] = math.fsum([self._turns_usd.get(n, 0.0), *self._unsettled_usd])
         self._unsettled_usd.clear()
         first_token_s, self._first_token_s = self._first_token_s, None
         return Settled(self._turns_usd[n], first_token_s)
 
+    def enter(self, stage: str) -> None:
+        """The call has come to another stage: the time until now belongs to the one before."""
+        self.count_time()
+        self._in_stage = stage
+
     def count_time(self) -> None:
         """Count the infrastructure until now."""
         now = self._clock()
         minutes, self._counted_until = (now - self._counted_until) / 60, now
         if self._infrastructure_usd:
-            self.use(INFRASTRUCTURE, "job_minutes", minutes)
+            self.use(INFRASTRUCTURE, "job_minutes", minutes, self._in_stage or self._stage())
 
     def turn_usd(self, n: int) -> float | None:
         """What the n-th turn has cost; None: it was not settled here."""

@@ -35,10 +35,10 @@ class Thrift:
     reached: Callable[[Limit, float], None]
 
     def spent_usd(self) -> float:
-        """By all jobs, with what is being said."""
+        """By all jobs, with what is being said, and what was cut off: nobody reports that, and it is paid."""
         self.meter.count_time()
-        going_on = sum(self.meter.estimate_usd(*each) for each in self.models.in_flight())
-        return self.before_usd + self.meter.total_usd + going_on
+        unreported = sum(self.meter.estimate_usd(*each) for each in self.models.unreported())
+        return self.before_usd + self.meter.total_usd + unreported
 
     async def wrap_up(self) -> None:
         """From its next answer on, the agent comes to an end."""

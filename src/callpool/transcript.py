@@ -34,6 +34,8 @@ class Transcript:
         self._call = call
         self._save = save
         self._settle = settle
+        self._first_token_s: float | None = None
+        """Of the first language model that was asked in the turn."""
         self._turn = turn or Turn(n=0, stage=call.stage, trace_id=call.trace_id)
 
     @property
@@ -43,8 +45,7 @@ class Transcript:
 
     def finish(self) -> None:
         """The call is over here: what it has used since its last answer counts for that."""
-        if self._settle is not None:
-            self._update(replace(self._turn, cost_usd=self._settle(self._turn.n).usd))
+        self._update(self._turn)
 
     def follow(self, session: AgentSession[Call]) -> None:
         """Listen to a session from now on."""
@@ -61,6 +62,7 @@ class Transcript:
     def _caller_said(self, message: ChatMessage) -> None:
         began_s = message.metrics.get("started_speaking_at")
         ended_s = message.metrics.get("stopped_speaking_at")
+        self._first_token_s = None
         self._update(
             Turn(
                 n=self._turn.n + 1,
@@ -77,12 +79,11 @@ class Transcript:
         )
 
     def _agent_said(self, message: ChatMessage) -> None:
-        turn = self._turn
+        turn = self._priced(self._turn)
         latency = turn.latency_ms
-        settled = self._settle(turn.n) if self._settle is not None else None
         first_token_s = message.metrics.get("llm_node_ttft")
-        if first_token_s is None and settled is not None:
-            first_token_s = settled.first_token_s  # a fixed sentence, after the model had used a tool
+        if first_token_s is None:
+            first_token_s = self._first_token_s  # a fixed sentence, after the model had used a tool
         if not turn.agent_text:
             latency = replace(
                 latency,
@@ -102,7 +103,6 @@ class Transcript:
                 interrupted=turn.interrupted or message.interrupted,
                 latency_ms=latency,
                 started_at=turn.started_at or _moment(began_s or message.created_at),
-                cost_usd=turn.cost_usd if settled is None else settled.usd,
             )
         )
 
@@ -119,8 +119,16 @@ class Transcript:
         self._update(replace(self._turn, tools=(*self._turn.tools, *used)))
 
     def _update(self, turn: Turn) -> None:
-        self._turn = turn
-        self._save(turn)
+        self._turn = self._priced(turn)
+        self._save(self._turn)
+
+    def _priced(self, turn: Turn) -> Turn:
+        """The turn with what it has cost by now: what is written of a call always adds up."""
+        if self._settle is None:
+            return turn
+        settled = self._settle(turn.n)
+        self._first_token_s = self._first_token_s or settled.first_token_s
+        return replace(turn, cost_usd=settled.usd)
 
 
 def _moment(since_1970_s: float) -> datetime:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from callpool import ending, settings
-from callpool.budget import LOOK_S, Budget, Limit
+from callpool.budget import END_S, LOOK_S, Budget, Limit
 from callpool.ending import Ending
 from callpool.service_phrases import words
 from fake_session import FakeSession
@@ -24,12 +24,14 @@ class Thrift:
         self.told: list[str] = []
         self.has_economy = True
         self.person: Callable[[], bool] = lambda: True
+        self.wraps_up: Callable[[], object] = lambda: None
 
     def spent_usd(self) -> float:
         return self.usd
 
     async def wrap_up(self) -> None:
         self.told.append("wrap up")
+        self.wraps_up()
 
     def economize(self) -> bool:
         self.told.append("economize")
@@ -117,10 +119,32 @@ def test_the_hard_limit_ends_the_call_with_a_goodbye() -> None:
 def test_the_hard_limit_may_give_the_call_to_a_person() -> None:
     """Whose agent says the last words, and ends the call."""
     call = Call(hard_usd="0.20", hard_action="transfer")
+
+    def takes_over() -> bool:
+        call.session.userdata.end(ending.TRANSFERRED)
+        return True
+
+    call.thrift.person = takes_over
     call.play(0.21)
     assert call.thrift.told == ["hard 0.2", "put through"]
     assert call.session.said == []
-    assert call.session.userdata.ending is None
+    assert call.endings == []
+
+
+def test_a_person_whose_agent_says_nothing_is_not_waited_for() -> None:
+    """The call ends with a goodbye, within a stated time."""
+    call = Call(hard_usd="0.20", hard_action="transfer")
+    call.play(*[0.21] * round((END_S + 1) / LOOK_S))
+    assert call.endings == [ending.BUDGET_SPENT]
+
+
+def test_what_fails_at_the_soft_limit_leaves_the_hard_one() -> None:
+    """A limit that a mistake switches off would be none."""
+    call = Call(soft_usd="0.10", hard_usd="0.20")
+    call.thrift.wraps_up = broken
+    call.play(0.11, 0.15, 0.21)
+    assert call.thrift.told == ["soft 0.1", "wrap up", "hard 0.2"]
+    assert call.endings == [ending.BUDGET_SPENT]
 
 
 def broken() -> bool:

@@ -13,6 +13,9 @@ from callpool.cost import Cost
 from callpool.metering import INFRASTRUCTURE, Meter
 from callpool.prices import SHIPPED, Price, Prices, read_file
 from callpool.profiles import Member
+from callpool.store.record import Turn
+from callpool.transcript import Transcript
+from fake_session import FakeSession
 
 MODEL = Member("openai", "gpt-4.1-mini")
 EARS = Member("deepgram", "nova-3")
@@ -178,12 +181,40 @@ def test_the_share_of_the_infrastructure_goes_by_time() -> None:
     call = Call(infrastructure_usd_per_minute=0.06)
     call.now_s = 30
     call.meter.settle(0)
-    call.stage = "closing"
+    call.meter.enter("closing")
     call.now_s = 90
     call.meter.settle(1)
     found = {(one.stage, one.quantity, one.usd) for one in call.meter.items()}
     assert found == {("greeting", 0.5, 0.03), ("closing", 1.0, 0.06)}
     assert {one.provider for one in call.meter.items()} == {INFRASTRUCTURE.provider}
+
+
+def test_the_time_until_a_hand_off_belongs_to_the_stage_before_it() -> None:
+    """Also where nothing else happened in it."""
+    call = Call(infrastructure_usd_per_minute=0.06)
+    call.now_s = 50
+    call.stage = "orders"  # the call's stage moves first
+    call.meter.enter("orders")
+    call.now_s = 60
+    call.meter.settle(1)
+    minutes = {one.stage: one.quantity for one in call.meter.items()}
+    assert minutes == {"greeting": pytest.approx(50 / 60), "orders": pytest.approx(10 / 60)}
+
+
+def test_what_is_written_of_a_call_always_adds_up() -> None:
+    """A job may die between the caller's words and the answer, after which nothing more is written."""
+    call = Call()
+    saved: list[Turn] = []
+    session: Any = FakeSession()
+    Transcript(session.userdata, saved.append, settle=call.meter.settle).follow(session)
+    session.add("assistant", "Hello.")
+    call.thinks()
+    session.add("user", "Where is it?")
+    assert saved[-1].cost_usd == pytest.approx(call.meter.total_usd)
+    call.thinks()
+    session.add("assistant", "On its way.")
+    assert saved[-1].cost_usd == pytest.approx(call.meter.total_usd)
+    assert saved[-1].latency_ms.llm_first_token == 300, "of a fixed sentence: the model's that used a tool"
 
 
 def test_the_first_token_is_that_of_the_first_request_of_a_turn() -> None:

@@ -8,7 +8,8 @@ model is asked with the tool's result.
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 from livekit.agents import APIConnectionError, llm
@@ -60,19 +61,27 @@ class AnswerChain(llm.FallbackAdapter):
         self._hedge_s, self._patience_s = hedge_s, patience_s
         self.instead: llm.LLM[Any] | None = None
         """Asked in place of this one from now on."""
-        self._in_flight: dict[AnswerStream, int] = {}
+        self._in_flight: dict[AnswerStream, tuple[int, int]] = {}
+        self._unreported: Counter[int] = Counter()
 
     @property
-    def in_flight_characters(self) -> int:
-        """How much has come of answers that go on, whose usage nobody has reported yet."""
-        return sum(self._in_flight.values())
+    def unreported(self) -> Mapping[int, int]:
+        """How many characters have come of answers whose usage nobody reports: of those that go on, and of
+        those that were cut off. By the place of the model that gave them."""
+        total = self._unreported.copy()
+        for member, characters in self._in_flight.values():
+            total[member] += characters
+        return total
 
-    def note(self, stream: AnswerStream, characters: int | None) -> None:
-        """So much has come of an answer by now; None: it is over."""
-        if characters is None:
-            self._in_flight.pop(stream, None)
-        else:
-            self._in_flight[stream] = characters
+    def note(self, stream: AnswerStream, member: int, characters: int) -> None:
+        """So much has come of an answer by now."""
+        self._in_flight[stream] = (member, characters)
+
+    def forget(self, stream: AnswerStream, *, reported: bool) -> None:
+        """An answer is over. What was cut off before its end, nobody reports the usage of."""
+        member, characters = self._in_flight.pop(stream, (0, 0))
+        if not reported and characters:
+            self._unreported[member] += characters
 
     def tries(self) -> Tries:
         """For one answer."""
@@ -147,12 +156,15 @@ class AnswerStream(FallbackLLMStream):
         self._said = ""
         self._called_tools = False
         self._came = 0
+        self._member = 0
 
     async def _run(self) -> None:
+        reported = False
         try:
             await self._answer()
+            reported = True
         finally:
-            self._chain.note(self, None)
+            self._chain.forget(self, reported=reported)
 
     async def _answer(self) -> None:
         tries = self._chain.tries()
@@ -162,6 +174,7 @@ class AnswerStream(FallbackLLMStream):
             winner = await tries.first(self._ask)
             self._fallback_adapter._active_instance = self._chain.members[winner.member]
             self._current_stream = winner.first.stream
+            self._member = winner.member
             try:
                 await self._pass_on(winner.first)
                 tries.answered(winner.member)
@@ -224,5 +237,5 @@ class AnswerStream(FallbackLLMStream):
             self._called_tools = self._called_tools or bool(chunk.delta.tool_calls)
             arguments = sum(len(tool.arguments) for tool in chunk.delta.tool_calls)
             self._came += len(chunk.delta.content or "") + arguments
-            self._chain.note(self, self._came)
+            self._chain.note(self, self._member, self._came)
         self._event_ch.send_nowait(chunk)
