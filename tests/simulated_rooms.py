@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 
 from callpool.dispatcher.sight import Dispatch, Listed, Participant, RoomsAway
 from callpool.dispatcher.webhooks import Change
+from callpool.ending import JOB_DIED, Ending
 from callpool.errors import StoreError
 from callpool.pool import Lease, Serving
 
@@ -243,10 +244,12 @@ class World:
         self._write()
         self.queues[agent_name] = list(waiting)
 
-    async def release(self, call_id: str) -> None:
+    async def release(self, call_id: str) -> Ending | None:
         await self._ask_store("release")
-        if call_id in self.lost_calls:
-            self.end(self.lost_calls[call_id])
+        if call_id not in self.lost_calls:
+            return None
+        self.end(self.lost_calls[call_id])
+        return JOB_DIED
 
     # --- how it works inside
 

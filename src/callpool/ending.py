@@ -51,23 +51,7 @@ WORKER_STOPPED = Ending("failed", "worker_stopped")
 AGENT_REMOVED = Ending("failed", "agent_removed")
 TOO_MANY_RESTARTS = Ending("failed", "too_many_restarts")
 
-ENDINGS = (
-    GOODBYE,
-    TRANSFERRED,
-    SILENCE,
-    TIME_IS_UP,
-    CALLER_LEFT,
-    CONNECTION_LOST,
-    NO_CALLER,
-    SERVER_LOST,
-    PROVIDER_FAILED,
-    JOB_DIED,
-    JOB_FAILED,
-    WORKER_DIED,
-    WORKER_STOPPED,
-    AGENT_REMOVED,
-    TOO_MANY_RESTARTS,
-)
+ENDINGS = tuple(value for value in list(globals().values()) if isinstance(value, Ending))
 """All of them."""
 
 RECOVERABLE = (AGENT_REMOVED, JOB_DIED, JOB_FAILED, SERVER_LOST, WORKER_DIED, WORKER_STOPPED)

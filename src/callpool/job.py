@@ -341,6 +341,8 @@ async def _give_up(live: LiveCall, warm: Warm) -> None:
     pipeline = build_pipeline(
         warm.settings, warm.models.for_profile(profile), warm.vad, call.language, profile=profile
     )
+    if live.meter is not None:
+        pipeline.report_to(live.meter, profile)
     async with AgentSession[Call](tts=pipeline.tts, userdata=call) as session:
         await session.start(Agent(instructions=""), room=ctx.room, room_options=room_options())
         if await _meet(live, warm.settings.turns.return_s) is not None:

@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from callpool.ending import Ending
+
 WORKER_ATTRIBUTE = "callpool.worker"
 """The attribute of an agent in its room that names its worker."""
 
@@ -96,5 +98,8 @@ class Registry(Protocol):
         To be said again every second while anybody waits: a queue that stands still does not count.
         """
 
-    async def release(self, call_id: str) -> None:
-        """Nobody waits in the room of a lost call any more: its provisional ending stands."""
+    async def release(self, call_id: str) -> Ending | None:
+        """Nobody waits in the room of a lost call any more: its provisional ending, which is given, stands.
+
+        None: the call goes on, or somebody else has released it.
+        """

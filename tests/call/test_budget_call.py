@@ -39,8 +39,7 @@ async def test_a_call_that_costs_too_much_is_ended_politely(thrifty: Settings) -
         call = await telephone.dial()
         assert "help" in await call.greeting()
         words = await call.answer(time.monotonic())
-        assert "call" in words
-        assert "goodbye" in words.replace("-", "").replace(" ", "")
+        assert "end this call" in words
         record = await telephone.ended(call.invitation.call_id)
     assert record.ending == ending.BUDGET_SPENT
     assert [(event.kind, event.detail) for event in record.events] == [

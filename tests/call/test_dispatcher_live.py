@@ -214,7 +214,8 @@ def test_the_command_serves_until_it_is_told_to_stop(served: Served, tmp_path: P
         )
     try:
         wait_for(lambda: status(f"{url}/readyz") == 200, "the dispatcher is ready")
-        assert f"webhooks={url}{WEBHOOK_PATH}" in (tmp_path / "log").read_text()
+        said = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
+        assert f"{url}{WEBHOOK_PATH}" in [line.get("webhooks") for line in said]
         assert status(f"{url}{WEBHOOK_PATH}", b"{}") == 401
         process.terminate()
         assert process.wait(10) == 0

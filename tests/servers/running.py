@@ -70,7 +70,7 @@ def jaeger(folder: Path, free_port: Callable[[], int]) -> Iterator[Jaeger]:
     options += [f"--processor.{name}.server-host-port={LOOPBACK}:{free_port()}" for name in agents]
     options.append(f"--http-server.host-port={LOOPBACK}:{free_port()}")
     query = f"http://{LOOPBACK}:{ports['query.http-server']}"
-    with _running(folder / "jaeger.log", [str(built("jaeger")), *options], {}, f"{query}/api/services"):
+    with running(folder / "jaeger.log", [str(built("jaeger")), *options], {}, f"{query}/api/services"):
         yield Jaeger(query, f"http://{LOOPBACK}:{ports['collector.otlp.http']}")
 
 
@@ -91,12 +91,12 @@ def collector(
     options = [f"--config={path}" for path in files] + [f"--config=yaml:{change}" for change in changed]
     env = {"CALLPOOL_TRACES_TO": traces_to, "CALLPOOL_LOGS_TO": logs_to, **env}
     where = f"http://{LOOPBACK}:{metrics}/metrics"
-    with _running(folder / "collector.log", [str(built("collector")), *options], env, where):
+    with running(folder / "collector.log", [str(built("collector")), *options], env, where):
         yield Collector(f"http://{LOOPBACK}:{http}", where)
 
 
 @contextmanager
-def _running(log: Path, command: Sequence[str], env: dict[str, str], answers: str) -> Iterator[None]:
+def running(log: Path, command: Sequence[str], env: dict[str, str], answers: str) -> Iterator[None]:
     with log.open("wb") as output:
         process = subprocess.Popen(command, env={**os.environ, **env}, stdout=output, stderr=output)
 

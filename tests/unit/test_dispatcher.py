@@ -9,7 +9,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 
 from callpool.dispatcher.control import Dispatcher
+from callpool.dispatcher.figures import Figures
 from callpool.dispatcher.lifelines import Lifelines
+from callpool.ending import JOB_DIED
 from simulated_rooms import World
 from virtual_time import in_virtual_time
 
@@ -18,10 +20,15 @@ WHILE_S = 5.0
 
 @contextlib.asynccontextmanager
 async def dispatching(
-    world: World, *, webhooks: bool = True, count: int = 1, lifelines: Lifelines | None = None
+    world: World,
+    *,
+    webhooks: bool = True,
+    count: int = 1,
+    lifelines: Lifelines | None = None,
+    figures: Figures | None = None,
 ) -> AsyncIterator[list[Dispatcher]]:
     """Dispatchers at work."""
-    made = [Dispatcher(world, world, "callpool", lifelines=lifelines) for _ in range(count)]
+    made = [Dispatcher(world, world, "callpool", figures, lifelines) for _ in range(count)]
     if webhooks:
         world.listeners += [dispatcher.hear for dispatcher in made]
     working = [asyncio.create_task(dispatcher.run()) for dispatcher in made]
@@ -388,10 +395,12 @@ async def test_nobody_waits_for_a_dispatch_that_a_full_pool_has_dropped() -> Non
 
 @scenario
 async def test_a_server_that_starts_again_finds_the_calls_as_they_were() -> None:
-    """Callers whose clients make their rooms again go on; the calls of the others are let go."""
+    """Callers whose clients make their rooms again go on; the calls of the others are let go, and counted."""
     world = World()
     world.worker("w1", 4)
-    async with dispatching(world):
+    figures = Figures()
+    died = {"result": JOB_DIED.result, "reason": JOB_DIED.reason}
+    async with dispatching(world, count=2, figures=figures):
         for room in ("call-1", "call-2"):
             world.caller(room)
         await asyncio.sleep(20)
@@ -402,10 +411,11 @@ async def test_a_server_that_starts_again_finds_the_calls_as_they_were() -> None
         assert world.live_agents("call-1") == 1
         assert world.by_room["call-1"].epoch == 2
         assert world.asked["release"] == 0
+        assert figures.registry.get_sample_value("callpool_calls_total", died) == 0
         await asyncio.sleep(120)
         assert world.by_room["call-2"].ended
         assert not world.by_room["call-1"].ended
-        assert world.asked["release"] == 1
+        assert figures.registry.get_sample_value("callpool_calls_total", died) == 1
 
 
 @scenario

@@ -16,10 +16,11 @@ from callpool.web.build import SOURCES, NoNode, Npm, build, digest_of
 
 @pytest.fixture
 def sources(tmp_path: Path) -> Path:
-    """A page with one file."""
+    """Two pages, one of them in a folder of its own."""
     folder = tmp_path / "page"
-    (folder / "src").mkdir(parents=True)
+    (folder / "src" / "staff").mkdir(parents=True)
     (folder / "src" / "index.html").write_text("<p>one</p>")
+    (folder / "src" / "staff" / "staff.html").write_text("<p>staff</p>")
     return folder
 
 
@@ -51,6 +52,7 @@ def test_a_page_is_built_once(sources: Path, npm: Path, tmp_path: Path) -> None:
     for bundle in (tmp_path / "one", tmp_path / "two"):
         assert (bundle / "page.js").read_text() == "made\n"
         assert (bundle / "index.html").read_text() == "<p>one</p>"
+        assert (bundle / "staff.html").read_text() == "<p>staff</p>"
 
 
 def test_a_changed_source_is_built_again(sources: Path, npm: Path, tmp_path: Path) -> None:

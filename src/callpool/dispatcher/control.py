@@ -195,8 +195,10 @@ class Dispatcher:
             if serving.room in self._kept:
                 continue
             since_s = self._adrift_s[serving.call_id] = before.get(serving.call_id, now_s)
-            if now_s - since_s > GONE_S:
-                await self._registry.release(serving.call_id)
+            if now_s - since_s <= GONE_S:
+                continue
+            if (final := await self._registry.release(serving.call_id)) is not None:
+                self._figures.ended(final)
 
     async def _bury(self, worker: str) -> Sequence[Serving]:
         served = await self._registry.bury(worker, self._lifelines.beat(worker))

@@ -8,6 +8,7 @@ from typing import get_args
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from callpool.dispatcher.decision import Cause
+from callpool.ending import RECOVERABLE, Ending
 
 
 class Figures:
@@ -28,11 +29,23 @@ class Figures:
         )
         for cause in get_args(Cause):  # a series that begins at 1 looks to Prometheus as if nothing happened
             self.dispatches.labels(cause)
+        self._ended = Counter(
+            "callpool_calls_total",
+            "Calls that were lost with their job and that nobody took up: jobs count all others.",
+            ["result", "reason"],
+            registry=self.registry,
+        )
+        for lost in RECOVERABLE:
+            self._ended.labels(lost.result, lost.reason)
         self.ghosts = Counter(
             "callpool_ghosts_removed_total",
             "Agents without a job that were put out of a room.",
             registry=self.registry,
         )
+
+    def ended(self, final: Ending) -> None:
+        """A call is over, and no job is left to say so."""
+        self._ended.labels(final.result, final.reason).inc()
 
     def watch(self, waiting: Callable[[], float], oldest_s: Callable[[], float]) -> None:
         """Where the present values come from."""

@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Row, Select, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callpool import ending
+from callpool.ending import Ending
 from callpool.pool import Lease, Queue, Serving
 from callpool.store.claims import forget, lose_served
 from callpool.store.tables import calls, jobs, queues, workers
@@ -97,15 +98,23 @@ class StoreRegistry(Transactions):
 
         await self._write(work, retry_for_s=SHORT_S)
 
-    async def release(self, call_id: str) -> None:
-        """Nobody waits in the room of a lost call any more: its provisional ending stands."""
+    async def release(self, call_id: str) -> Ending | None:
+        """Nobody waits in the room of a lost call any more: its provisional ending, which is given, stands.
 
-        async def work(connection: AsyncConnection) -> None:
-            still = select(calls.c.call_id).where(calls.c.call_id == call_id, calls.c.lost.is_(True))
-            if (await connection.execute(still)).first() is not None:
-                await forget(connection, call_id)
+        None: the call goes on, or somebody else has released it.
+        """
 
-        await self._write(work, call_id=call_id)
+        async def work(connection: AsyncConnection) -> Ending | None:
+            lost = select(calls.c.result, calls.c.reason).where(
+                calls.c.call_id == call_id, calls.c.lost.is_(True)
+            )
+            row = (await connection.execute(lost.with_for_update())).first()
+            if row is None:
+                return None
+            await forget(connection, call_id)
+            return Ending(row.result, row.reason)
+
+        return await self._write(work, call_id=call_id)
 
     async def queue(self, agent_name: str, waiting: Sequence[str]) -> None:
         """Say which rooms wait for an agent, the longest waiting first: workers let nobody overtake them.

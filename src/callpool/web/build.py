@@ -128,8 +128,8 @@ def _make(sources: Path, kept: Path, digest: str) -> None:
         npm.run("ci", folder=work)
         click.echo("page: bundling (npm run build) …", err=True)
         npm.run("run", "build", folder=work)
-        for html in ("index.html", "inspector/inspector.html"):
-            shutil.copy(work / "src" / html, work / "bundle")
+        for html in (work / "src").rglob("*.html"):
+            shutil.copy(html, work / "bundle")
         (work / "bundle" / STAMP).write_text(digest)
         _put(work / "bundle", kept)
 
