@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import re
 from collections.abc import AsyncIterator
@@ -111,8 +110,39 @@ async def test_a_call_that_goes_on_grows_by_itself(staff: Staff) -> None:
     )
     await expect(page.locator("svg .turn")).to_have_count(4)
     await expect(page.get_by_test_id("transcript")).to_contain_text(MARKUP)
-    await asyncio.sleep(0)
     assert await page.title() == "Calls"
+
+
+async def test_the_list_follows_what_happens(staff: Staff) -> None:
+    """A new call is there by itself, and one that ends says so."""
+    await staff.page.goto(staff.url)
+    rows = staff.page.locator("[data-testid=calls] tr")
+    await expect(rows).to_have_count(2)
+    await record_sample(staff.calls, "c_new", BEGAN + timedelta(minutes=2))
+    await expect(rows).to_have_count(3)
+    await expect(rows.first).to_contain_text("completed (goodbye)")
+
+
+async def test_a_look_that_fails_is_tried_again(staff: Staff) -> None:
+    """What was seen stays; the page says that it may be old."""
+    page = staff.page
+    await page.goto(f"{staff.url}/calls/c_live")
+    status = page.get_by_test_id("status")
+    await expect(status).to_have_text("live")
+    await page.route("**/api/**", lambda route: route.abort())
+    await expect(status).to_contain_text("out of date")
+    await expect(page.locator("svg .turn")).to_have_count(3)
+    await page.unroute("**/api/**")
+    await expect(status).to_have_text("live")
+
+
+@pytest.mark.parametrize("path", ["", "/calls/c_sample"])
+async def test_the_pages_fit_a_phone(staff: Staff, path: str) -> None:
+    """What is wide scrolls by itself, the page does not."""
+    await staff.page.set_viewport_size({"width": 390, "height": 844})
+    await staff.page.goto(staff.url + path)
+    await expect(staff.page.locator("table").first).to_be_visible()
+    assert await staff.page.evaluate("document.scrollingElement.scrollWidth") <= 390
 
 
 async def test_what_cannot_be_shown_is_said(staff: Staff) -> None:

@@ -2,7 +2,7 @@
 
 import { element, length, moment, money, seconds } from "./elements";
 import { picture } from "./picture";
-import { ask, type CallRecord, type Turn } from "./records";
+import { again, ask, type CallRecord, type Turn } from "./records";
 
 const AGAIN_MS = 1000;
 const LEGEND = [
@@ -46,13 +46,13 @@ export async function showCall(main: HTMLElement, id: string, say: (words: strin
     );
     if (chosen !== null) choose(chosen);
   };
-  for (;;) {
+  const look = async (): Promise<boolean> => {
     const record = await ask<CallRecord>(path);
     draw(record);
     say(record.ended_at ? "" : "live");
-    if (record.ended_at) return;
-    await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
-  }
+    return record.ended_at === null;
+  };
+  if (await look()) await again(AGAIN_MS, say, look);
 }
 
 function facts(record: CallRecord): HTMLElement {

@@ -1,31 +1,47 @@
-/** The list of calls, with filters that are in the page's address. */
+/** The list of calls, with filters that are in the page's address. It follows what happens. */
 
 import { element, length, moment, money, seconds } from "./elements";
-import { ask, type Line, type Page } from "./records";
+import { again, ask, type Line, type Page } from "./records";
 
 const RESULTS = ["", "completed", "transferred", "abandoned", "failed", "unknown"];
 const KINDS = ["", "browser", "phone", "synthetic"];
+const AGAIN_MS = 3000;
 const COLUMNS = ["Started", "Length", "Caller", "Language", "Turns", "Longest wait", "Barge-ins", "Cost", "Ending", ""];
 
-export async function showList(main: HTMLElement): Promise<void> {
+export async function showList(main: HTMLElement, say: (words: string) => void): Promise<void> {
   const filters = form();
   const body = element("tbody", { "data-testid": "calls" });
   const head = element("tr", {}, ...COLUMNS.map((name) => element("th", { scope: "col" }, name)));
   const table = element("div", { class: "wide" }, element("table", {}, element("thead", {}, head), body));
   const more = element("button", { type: "button", "data-testid": "more", hidden: "" }, "Older calls");
   main.replaceChildren(filters, table, more);
-  let next: string | null = null;
-  const load = async (): Promise<void> => {
+  const load = async (after = ""): Promise<Page> => {
     const query = new URLSearchParams(location.search);
-    if (next) query.set("after", next);
-    const page = await ask<Page>(`/api/calls?${query}`);
+    if (after) query.set("after", after);
+    return ask<Page>(`/api/calls?${query}`);
+  };
+  let newest = await load();
+  let next = newest.next;
+  const isFirst = (): boolean => next === newest.next;
+  const show = (page: Page): void => {
     body.append(...page.calls.map(row));
     next = page.next;
     more.toggleAttribute("hidden", next === null);
     if (!body.children.length) body.append(element("tr", {}, element("td", { colspan: "10" }, "No calls.")));
   };
-  more.addEventListener("click", () => void load());
-  await load();
+  show(newest);
+  more.addEventListener("click", () => next && load(next).then(show, (error: Error) => say(error.message)));
+  await again(AGAIN_MS, say, async () => {
+    if (!isFirst() || document.hidden) return true; // nobody who reads on is sent back to the top
+    const now = await load();
+    if (!isFirst() || JSON.stringify(now) === JSON.stringify(newest)) return true;
+    const chosen = document.activeElement?.closest("[data-call]")?.getAttribute("data-call");
+    newest = now;
+    body.replaceChildren();
+    show(now);
+    if (chosen) body.querySelector<HTMLElement>(`[data-call="${CSS.escape(chosen)}"] a`)?.focus();
+    return true;
+  });
 }
 
 function form(): HTMLElement {
@@ -39,8 +55,8 @@ function form(): HTMLElement {
     }
     return element("label", {}, label, select);
   };
-  const text = (name: string, label: string): HTMLElement =>
-    element("label", {}, label, element("input", { name, value: now.get(name) ?? "", "data-testid": `filter-${name}` }));
+  const field = (name: string, label: string, type = "text"): HTMLElement =>
+    element("label", {}, label, element("input", { name, type, value: now.get(name) ?? "", "data-testid": `filter-${name}` }));
   const tick = (name: string, label: string): HTMLElement => {
     const box = element("input", { name, type: "checkbox", value: "true", "data-testid": `filter-${name}` });
     box.toggleAttribute("checked", now.get(name) === "true");
@@ -50,10 +66,14 @@ function form(): HTMLElement {
     "form",
     { class: "filters", "aria-label": "Filters" },
     choice("result", "Result", RESULTS),
+    field("reason", "Reason"),
     choice("caller_kind", "Caller", KINDS),
-    text("stage", "Stage"),
-    text("language", "Language"),
-    text("named", "Call or room"),
+    field("agent_name", "Agent"),
+    field("stage", "Stage"),
+    field("language", "Language"),
+    field("since", "From (UTC)", "date"),
+    field("until", "Before (UTC)", "date"),
+    field("named", "Call or room"),
     tick("live", "Live"),
     tick("failing", "Provider failed"),
     element("button", { type: "submit" }, "Show"),
@@ -71,7 +91,7 @@ function row(line: Line): HTMLElement {
   const badges = [
     ...(line.ended_at ? [] : [element("span", { class: "badge live" }, "live")]),
     ...(line.jobs > 1 ? [element("span", { class: "badge" }, "resumed")] : []),
-    ...(line.failures ? [element("span", { class: "badge bad" }, `${line.failures} failures`)] : []),
+    ...(line.failures ? [element("span", { class: "badge bad" }, line.failures === 1 ? "1 failure" : `${line.failures} failures`)] : []),
   ];
   const cells: (string | HTMLElement)[] = [
     element("a", { href: `/calls/${encodeURIComponent(line.call_id)}` }, moment(line.started_at)),

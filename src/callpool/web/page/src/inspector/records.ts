@@ -63,3 +63,19 @@ export async function ask<T>(path: string): Promise<T> {
   if (!answer.ok) throw new Error(document.error);
   return document as T;
 }
+
+/** Look again every so often, until there is nothing more to see. A look that fails is told of and tried again. */
+export async function again(ms: number, say: (words: string) => void, look: () => Promise<boolean>): Promise<void> {
+  let failed = false;
+  for (;;) {
+    await new Promise((resolve) => setTimeout(resolve, ms));
+    try {
+      if (failed) say("");
+      failed = false;
+      if (!(await look())) return;
+    } catch (error) {
+      failed = true;
+      say(`This may be out of date: ${(error as Error).message}`);
+    }
+  }
+}
