@@ -46,9 +46,10 @@ def tags(span: dict[str, Any]) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Collector:
-    """A running collector."""
+    """A running collector: where it takes OTLP over HTTP and over gRPC, and where it tells metrics."""
 
     otlp: str
+    grpc: str
     metrics: str
 
 
@@ -79,9 +80,9 @@ def collector(
     folder: Path, free_port: Callable[[], int], traces_to: str, logs_to: str, **env: str
 ) -> Iterator[Collector]:
     """With the shipped configuration, but for the ports."""
-    http, metrics = free_port(), free_port()
+    http, grpc, metrics = free_port(), free_port(), free_port()
     changed = (
-        f"receivers::otlp::protocols::grpc::endpoint: {LOOPBACK}:{free_port()}",
+        f"receivers::otlp::protocols::grpc::endpoint: {LOOPBACK}:{grpc}",
         f"receivers::otlp::protocols::http::endpoint: {LOOPBACK}:{http}",
         f"exporters::prometheus::endpoint: {LOOPBACK}:{metrics}",
         "service::telemetry::metrics::level: none",
@@ -92,7 +93,7 @@ def collector(
     env = {"CALLPOOL_TRACES_TO": traces_to, "CALLPOOL_LOGS_TO": logs_to, **env}
     where = f"http://{LOOPBACK}:{metrics}/metrics"
     with running(folder / "collector.log", [str(built("collector")), *options], env, where):
-        yield Collector(f"http://{LOOPBACK}:{http}", where)
+        yield Collector(f"http://{LOOPBACK}:{http}", f"http://{LOOPBACK}:{grpc}", where)
 
 
 @contextmanager

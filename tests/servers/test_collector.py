@@ -30,15 +30,19 @@ class Watched:
     metrics: str
 
 
-@pytest.fixture
-def watched(tmp_path: Path, livekit_program: Path, free_port: Callable[[], int]) -> Iterator[Watched]:
+@pytest.fixture(params=["http/protobuf", "grpc"])
+def watched(
+    request: pytest.FixtureRequest, tmp_path: Path, livekit_program: Path, free_port: Callable[[], int]
+) -> Iterator[Watched]:
     with (
         jaeger(tmp_path, free_port) as traces,
         otlp_receiver() as logs,
         collector(tmp_path, free_port, traces.otlp, logs.url) as between,
     ):
         env = any_ports(
-            CALLPOOL_LIVEKIT_SERVER=str(livekit_program), OTEL_EXPORTER_OTLP_ENDPOINT=between.otlp
+            CALLPOOL_LIVEKIT_SERVER=str(livekit_program),
+            OTEL_EXPORTER_OTLP_PROTOCOL=request.param,
+            OTEL_EXPORTER_OTLP_ENDPOINT=between.grpc if request.param == "grpc" else between.otlp,
         )
         with started(tmp_path, env) as up:
             up.ready()

@@ -171,10 +171,12 @@ def sdk_queue() -> Iterator[logging.Handler]:
     listener = LogQueueListener(duplex_unix._Duplex.open(ours), add_fields)
     listener.start()
     handler = LogQueueHandler(duplex_unix._Duplex.open(theirs))
-    yield handler
-    handler.close()
-    handler.thread.join(5)
-    listener.stop()
+    try:
+        yield handler
+    finally:
+        handler.close()
+        handler.thread.join(5)
+        listener.stop()
 
 
 def test_a_record_of_a_job_arrives_at_its_worker(capsys: pytest.CaptureFixture[str]) -> None:
