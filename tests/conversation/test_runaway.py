@@ -1,4 +1,4 @@
-"""A model that never comes to an end, over the OpenAI protocol: what a call spends on it, and how it stops."""
+"""A model that never comes to an end, over the OpenAI protocol: what a call spends on it, and its end."""
 
 from __future__ import annotations
 
