@@ -137,20 +137,23 @@ def _warn(what: str, language: str, error: Exception) -> None:
 async def prepare(settings: Settings, folder: Path) -> None:
     """Make the clips of a worker before its first call: in the language that calls begin in."""
     try:
-        await _prepare(settings, folder)
+        if await _prepare(settings, folder):
+            logger.info("clips prepared", extra={"action": "clips_prepared"})
     except Exception:  # a worker serves its calls without
         logger.exception("clips could not be prepared", extra={"action": "clip_failed"})
 
 
-async def _prepare(settings: Settings, folder: Path) -> None:
+async def _prepare(settings: Settings, folder: Path) -> bool:
     profile = Profiles.read(settings).of_call(None)
     language = settings.worker.languages[0]
     async with http_context.open():
         voices = [make_voice(settings, member, language).tts for member in profile.tts]
         async with speaking(voices, [member.provider for member in profile.tts]) as voice:
-            await Clips(voice, voice_name(settings, profile.tts), folder).make(lambda: language)
+            clips = Clips(voice, voice_name(settings, profile.tts), folder)
+            await clips.make(lambda: language)
         for each in voices:
             await each.aclose()
+    return language in clips
 
 
 async def played(clip: Clip) -> AsyncIterator[rtc.AudioFrame]:

@@ -18,7 +18,7 @@ from typing import Any, Literal
 import psutil
 
 from callpool.isolation import MOST_NICE, niceness, set_niceness
-from callpool.line import Farewell, Hello, Message
+from callpool.line import Beat, Farewell, Hello, Message
 from callpool.pulse import ENDING_S
 from callpool.setting_groups import Worker as Settings
 
@@ -113,8 +113,11 @@ class Watchdog:
         return watched.reason if watched is not None else None
 
     def hear(self, hello: Hello, message: Message) -> None:
-        """Any message of a job is a sign of life: what `Switchboard.listen` wants."""
-        if (watched := self._jobs.get(hello.job_id)) is None:
+        """A beat is a sign of life, and so is a farewell: what `Switchboard.listen` wants.
+
+        Nothing else is: what a call costs is told also by one that hangs, for it is listened to all the same.
+        """
+        if not isinstance(message, Beat | Farewell) or (watched := self._jobs.get(hello.job_id)) is None:
             return
         watched.heard_at = self._clock()
         watched.call_id = hello.call_id

@@ -84,6 +84,7 @@ def rig(
         )
         with started(folder, env) as up:
             up.ready()
+            until(lambda: "action=clips_prepared" in up.log.read_text(), "the worker has its clips")
             own = {name: value for name, value in env.items() if name.endswith("_BASE_URL")}
             yield Rig(settings.load({"CALLPOOL_DATA_DIR": str(up.data_dir), **own}), origin, up.log)
 
@@ -141,7 +142,7 @@ def dead_air_s(call: Dialled, since: float, until: float) -> float:
 
 
 async def settled(telephone: Telephone) -> Dialled:
-    """A call whose greeting was heard, and whose worker has had the time to make its clips."""
+    """A call whose greeting was heard."""
     call = await telephone.dial()
     assert "help" in await call.greeting()
     return call
@@ -155,7 +156,6 @@ async def test_a_caller_is_answered_though_a_request_fails(
     """One fault: the answer comes, whole, without a second sentence of the kind, and never after dead air."""
     question = await telephone.samples(QUESTION)
     call = await settled(telephone)
-    await asyncio.sleep(2)
     # The first question to a language model may be a speculative one, whose failure nobody notices.
     times = 2 if provider == "openai" else 1
     await rig.set(**{provider: (kind, times)})
@@ -188,7 +188,6 @@ async def test_a_caller_is_told_of_a_provider_that_fails_for_a_while(
     """Every request fails: words in time, an apology, and an answer as soon as the provider is back."""
     question, again = [await telephone.samples(words) for words in (QUESTION, QUESTION)]
     call = await settled(telephone)
-    await asyncio.sleep(2)
     await rig.set(**{provider: (kind, 1000)})
     if provider == "deepgram":
         await rig.cut("deepgram")
@@ -221,7 +220,6 @@ async def test_a_slow_provider_is_waited_for(rig: Rig, telephone: Telephone, pro
     """Every first byte comes 3 s late: the caller hears that it takes a moment, and then the answer."""
     question = await telephone.samples(QUESTION)
     call = await settled(telephone)
-    await asyncio.sleep(2)
     await rig.set(**{provider: ("slow", 1000)})
     if provider == "deepgram":
         await rig.cut("deepgram")

@@ -17,7 +17,7 @@ import pytest
 
 from callpool import isolation
 from callpool.isolation import niceness, set_niceness, step_behind
-from callpool.line import Beat, Farewell, Hello
+from callpool.line import Beat, Farewell, Hello, Measured
 from callpool.pulse import ENDING_S
 from callpool.setting_groups import Worker as Settings
 from callpool.watchdog import FIRST_BEAT_S, STARVED, Watchdog
@@ -186,6 +186,15 @@ async def test_jobs_that_could_not_say_hello_are_left_alone(kennel: Kennel) -> N
     process = kennel.job(known=False)
     await kennel.pass_by(300)
     assert alive(process)
+
+
+async def test_figures_are_no_sign_of_life(kennel: Kennel) -> None:
+    """Speech to text goes on costing money while a caller waits for ever."""
+    process = kennel.job()
+    for _ in range(int(SETTINGS.job_heartbeat_s) + 1):
+        kennel.dog.hear(Hello("AJ_1", "c", 1), Measured("callpool_cost_usd_total", 0.01, ("p", "m", "s")))
+        await kennel.pass_by(1)
+    assert killed(process)
 
 
 async def test_a_call_that_is_over_may_take_its_time(kennel: Kennel) -> None:
