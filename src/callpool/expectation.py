@@ -7,11 +7,13 @@ the first event is never in any rate.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import get_args
 
 from callpool.metering import INFRASTRUCTURE
 from callpool.profiles import Profiles
 from callpool.settings import Settings
 from callpool.stages import load_roster
+from callpool.telemetry.otlp import Signal
 from callpool.telemetry.turns import PHASES
 
 Labels = tuple[str, ...]
@@ -23,7 +25,7 @@ def expected(settings: Settings) -> Iterator[tuple[str, Labels]]:
     own = profiles.of_call(None)
     for phase in PHASES:
         yield "callpool_turn_phase_seconds", (phase,)
-    for signal in ("traces", "metrics", "logs"):
+    for signal in get_args(Signal):
         yield "callpool_telemetry_dropped_total", (signal,)
     for stage in load_roster(settings.worker.roster).stages:
         thinks = profiles.of_stage(None, stage.name, stage.profile)

@@ -30,14 +30,16 @@ logger = logging.getLogger(__name__)
 
 async def run(settings: Settings) -> int:
     """Serve until SIGINT or SIGTERM. Raises CallpoolError when it cannot listen or use the store."""
-    set_up_logs(settings, "dispatcher")
+    exported = set_up_logs(settings, "dispatcher")
     settings.livekit.check_key_pair()
     stop = stop_event()
     async with Calls(settings.store_url) as calls:
         await calls.open()
     figures = Figures()
+    if exported is not None:
+        exported.tell_dropped(lambda count: figures.drop("logs", count))
     async with LiveKitRooms(settings.livekit) as rooms, StoreRegistry(settings.store_url) as registry:
-        tracing = Tracing.of(settings, "dispatcher")
+        tracing = Tracing.of(settings, "dispatcher", lambda count: figures.drop("traces", count))
         dispatcher = Dispatcher(rooms, registry, settings.worker.agent_name, figures, tracing=tracing)
         webhooks = Webhooks(settings.livekit, dispatcher.hear)
         app = application(webhooks, figures, dispatcher.not_ready)
@@ -45,7 +47,10 @@ async def run(settings: Settings) -> int:
         await runner.setup()
         working = asyncio.create_task(dispatcher.run(), name="dispatcher")
         pushing = asyncio.create_task(
-            push_metrics(settings, "dispatcher", figures.registry), name="push-metrics"
+            push_metrics(
+                settings, "dispatcher", figures.registry, lambda count: figures.drop("metrics", count)
+            ),
+            name="push-metrics",
         )
         stopping = asyncio.create_task(stop.wait(), name="signals")
         try:

@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from callpool.dispatcher.decision import Cause
 from callpool.ending import RECOVERABLE, Ending
+from callpool.telemetry.otlp import Signal
 
 
 class Figures:
@@ -37,11 +38,23 @@ class Figures:
         )
         for lost in RECOVERABLE:
             self._ended.labels(lost.result, lost.reason)
+        self._dropped = Counter(
+            "callpool_telemetry_dropped_total",
+            "Spans, logs and metrics that no collector has taken.",
+            ["signal"],
+            registry=self.registry,
+        )
+        for each in get_args(Signal):
+            self._dropped.labels(each)
         self.ghosts = Counter(
             "callpool_ghosts_removed_total",
             "Agents without a job that were put out of a room.",
             registry=self.registry,
         )
+
+    def drop(self, signal: Signal, count: int) -> None:
+        """No collector has taken so many spans, logs or metrics."""
+        self._dropped.labels(signal).inc(count)
 
     def ended(self, final: Ending) -> None:
         """A call is over, and no job is left to say so."""

@@ -31,7 +31,7 @@ class Program:
     name: str
     argv: tuple[str, ...]
     env: Mapping[str, str]
-    stop_s: float = 3.0
+    stop_s: float = 6.0
     """How long it may take to end after SIGTERM, seconds."""
 
 

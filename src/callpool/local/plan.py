@@ -18,7 +18,7 @@ from callpool.settings import Settings
 
 DRAIN_S = 2
 """How long calls may go on once `up` is told to stop, seconds: nobody waits for an hour at a desk."""
-JOB_END_S = 6.0
+JOB_END_S = 8.0
 """What the worker gets on top, for its jobs to write how their calls ended, seconds."""
 
 LOCAL_MODELS = {

@@ -13,6 +13,7 @@ from prometheus_client.registry import Collector
 
 from callpool.ending import ENDINGS, RECOVERABLE
 from callpool.line import Breaker, Measured, Observed, Resumed
+from callpool.telemetry.otlp import Signal
 
 SECONDS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 6.0, 10.0, 20.0)
 """Upper bounds of what a caller waits for: fine where a turn is good (below 1 s), coarse where it is not."""
@@ -53,7 +54,7 @@ OTHER = "other"
 logger = logging.getLogger(__name__)
 
 
-def dropped(signal: str, count: int) -> Measured:
+def dropped(signal: Signal, count: int) -> Measured:
     """So many spans, logs or metrics were not taken by a collector."""
     return Measured("callpool_telemetry_dropped_total", count, (signal,))
 

@@ -16,6 +16,8 @@ from opentelemetry.util.re import parse_env_headers
 
 from callpool.setting_groups import Telemetry
 
+Signal = Literal["traces", "metrics", "logs"]
+
 GRPC_MODULES = (
     "opentelemetry.exporter.otlp.proto.grpc.trace_exporter",
     "opentelemetry.exporter.otlp.proto.grpc.metric_exporter",
@@ -28,7 +30,7 @@ def modules(settings: Telemetry) -> tuple[str, ...]:
     return GRPC_MODULES if settings.protocol == "grpc" and endpoint(settings, "traces") else ()
 
 
-def endpoint(settings: Telemetry, signal: Literal["traces", "metrics", "logs"]) -> str:
+def endpoint(settings: Telemetry, signal: Signal) -> str:
     """Where a signal goes; empty: nowhere. The common endpoint gets the signal's path over HTTP."""
     own: str = getattr(settings, f"{signal}_endpoint")
     if own or not settings.endpoint or settings.protocol == "grpc":

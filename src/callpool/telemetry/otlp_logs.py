@@ -27,7 +27,7 @@ from callpool.telemetry.resource import Role, resource
 
 MOST_WAITING = 2048
 """Records that wait for the collector; while there are so many, further ones are dropped."""
-FLUSH_S = 3.0
+FLUSH_S = 1.5
 """How long the last records may take at the end of a process, seconds."""
 PAUSE_MS = 1000
 """How long a record waits for others, milliseconds."""

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from itertools import groupby
 from typing import Any
 
@@ -41,7 +43,7 @@ from callpool.telemetry.resource import Role, resource
 
 EVERY_S = 10.0
 """How often they are pushed, seconds."""
-LAST_S = 2.0
+LAST_S = 1.0
 """How long the end of the process waits for the collector, seconds."""
 
 logger = logging.getLogger(__name__)
@@ -80,10 +82,31 @@ class MetricsPush:
     async def push(self) -> None:
         """Push what there is now."""
         data = metrics_data(self._registry.collect(), self._resource, self._began_ns)
-        result = await asyncio.to_thread(self._exporter.export, data)
+        result = await _exported(self._exporter, data)
         if result is not MetricExportResult.SUCCESS:
             scopes = data.resource_metrics[0].scope_metrics
             self._dropped(sum(len(metric.data.data_points) for metric in scopes[0].metrics))
+
+
+async def _exported(exporter: MetricExporter, data: MetricsData) -> MetricExportResult:
+    """Export in a thread that nobody waits for at the end of the process, as the loop does for its own."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[MetricExportResult] = loop.create_future()
+
+    def tell(result: MetricExportResult) -> None:
+        if not done.done():
+            done.set_result(result)
+
+    def export() -> None:
+        result = MetricExportResult.FAILURE
+        try:
+            result = exporter.export(data)
+        finally:
+            with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                loop.call_soon_threadsafe(tell, result)
+
+    threading.Thread(target=export, name="push-metrics", daemon=True).start()
+    return await done
 
 
 async def push_metrics(

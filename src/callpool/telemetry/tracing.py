@@ -31,7 +31,7 @@ MOST_WAITING = 4096
 FLUSH_S = 2.0
 """How long the end of a call waits for the collector, seconds, while its last words are written."""
 LAST_FLUSH_S = 0.9
-"""The same for the job's own last spans."""
+"""The same for the last spans of a process."""
 JOB_SPAN = "job_entrypoint"
 """The SDK's span around a whole job."""
 
@@ -139,7 +139,7 @@ class _CallSpans(SpanProcessor):
         self._tell()
 
     def close(self) -> None:
-        self.flush(FLUSH_S)
+        self.flush(LAST_FLUSH_S)
         threading.Thread(target=self._batches.shutdown, name="close-spans", daemon=True).start()
 
     def shutdown(self) -> None:
